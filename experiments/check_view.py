@@ -6,8 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mmcore.data.checking import Checked, Problem
+from mmcore.language import later, say
 from reports.numbers import counted
 
+LEVELS = (later("error"), later("warning"))
+"""The levels of problems, for the languages."""
 _PLACES = 3
 """At most this many places are listed for the same problem; the others are counted."""
 
@@ -16,16 +19,27 @@ def check_text(checked: Checked, folder: Path) -> str:
     """All problems as text; a problem in many files is printed once, with the first files."""
     lines = [line for group in _alike(checked.problems) for line in _lines(group)]
     if checked.skipped:
-        lines.append(f"not looked at: {checked.skipped}")
+        lines.append(say("not looked at: {what}", what=checked.skipped))
     warnings = len(checked.problems) - checked.errors
-    held = f"{counted(checked.items, 'item')}, {counted(checked.tables, 'table')} read"
-    errors = counted(checked.errors, "error") if checked.errors else "no error"
-    lines.append(f"{folder}: {held}; {errors}, {counted(warnings, 'warning') if warnings else 'no warning'}")
+    lines.append(
+        say(
+            "{folder}: {read}; {errors}, {warnings}",
+            folder=folder,
+            read=read_text(checked),
+            errors=counted(checked.errors, "error") if checked.errors else say("no error"),
+            warnings=counted(warnings, "warning") if warnings else say("no warning"),
+        )
+    )
     if checked.errors:
-        lines.append(f"Fix them, then run again: mmstudy data check {folder}")
+        lines.append(say("Fix them, then run again: {command}", command=f"mmstudy data check {folder}"))
     else:
-        lines.append(f"Next: mmstudy data inspect {folder}")
+        lines.append(say("Next: {command}", command=f"mmstudy data inspect {folder}"))
     return "\n".join(lines)
+
+
+def read_text(checked: Checked) -> str:
+    """How much was read."""
+    return say("{items}, {tables} read", items=counted(checked.items, "item"), tables=counted(checked.tables, "table"))
 
 
 def check_json(checked: Checked, folder: Path) -> dict[str, object]:
@@ -52,9 +66,12 @@ def _alike(problems: list[Problem]) -> list[list[Problem]]:
 
 
 def _lines(group: list[Problem]) -> list[str]:
-    lines = [f"{group[0].level}: {group[0].message}"]
+    lines = [say("{level}: {text}", level=say(group[0].level), text=group[0].message)]
     if len(group) > 1:
-        more = f" and {len(group) - 1 - _PLACES} more" if len(group) - 1 > _PLACES else ""
-        others = ", ".join(str(problem.where) for problem in group[1 : 1 + _PLACES])
-        lines.append(f"  the same in {others}{more}")
+        places, more = (
+            say(", ").join(str(problem.where) for problem in group[1 : 1 + _PLACES]),
+            len(group) - 1 - _PLACES,
+        )
+        places = say("{places} and {n} more", places=places, n=more) if more > 0 else places
+        lines.append(f"  {say('the same in {places}', places=places)}")
     return lines

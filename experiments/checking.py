@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from experiments.check_view import read_text
 from experiments.choices import Choices, options_from
 from experiments.corpus import Corpus
 from experiments.home import Home
@@ -15,6 +16,7 @@ from experiments.shown_path import near
 from experiments.study_file import study_name
 from mmcore.data.checking import Problem
 from mmcore.errors import CorpusError, MMStudyError, StudyError, nearest
+from mmcore.language import say
 from reports.cards.card import Card, Line
 from reports.cards.shown import Shown
 from reports.numbers import counted
@@ -68,13 +70,19 @@ class Findings(Shown):
 
     def card(self) -> Card:
         """The problems, each on a line, and what was looked at."""
-        counts = " and ".join(
-            counted(len(some), word) if some else f"no {word}"
-            for some, word in ((self.errors, "error"), (self.warnings, "warning"))
+        counts = say(
+            "{errors} and {warnings}",
+            errors=counted(len(self.errors), "error") if self.errors else say("no error"),
+            warnings=counted(len(self.warnings), "warning") if self.warnings else say("no warning"),
         )
         lines = [_line(one) for one in self.problems]
-        notes = [self.read, f"not looked at: {self.skipped}" if self.skipped else ""]
-        return Card(f"Check of {self.subject}", counts, tuple(lines), notes=tuple(note for note in notes if note))
+        notes = [self.read, say("not looked at: {what}", what=self.skipped) if self.skipped else ""]
+        return Card(
+            say("Check of {subject}", subject=self.subject),
+            counts,
+            tuple(lines),
+            notes=tuple(note for note in notes if note),
+        )
 
 
 def check(what: str | os.PathLike[str] | Study, home: Path | str | None = None, **choices: Unpack[Choices]) -> Findings:
@@ -112,13 +120,12 @@ def _is_corpus(what: str | os.PathLike[str]) -> bool:
 def _check_corpus(folder: Path) -> Findings:
     from mmcore.data.checking import check_corpus
 
-    subject = f"corpus {near(folder.resolve())}"
+    subject = say("corpus {folder}", folder=near(folder.resolve()))
     try:
         checked = check_corpus(folder)
     except CorpusError as error:
-        return Findings(subject, (_problem(error),), "nothing could be read")
-    read = f"{counted(checked.items, 'item')}, {counted(checked.tables, 'table')} read"
-    return Findings(subject, _errors_first(checked.problems), read, checked.skipped or "")
+        return Findings(subject, (_problem(error),), say("nothing could be read"))
+    return Findings(subject, _errors_first(checked.problems), read_text(checked), checked.skipped or "")
 
 
 def _check_study(what: str | os.PathLike[str] | Study, home: Home, options: Options) -> Findings:
@@ -133,21 +140,21 @@ def _check_study(what: str | os.PathLike[str] | Study, home: Home, options: Opti
             f"'{name}' is no folder of a corpus, no study of the catalogue and no file",
             next_step=nearest(name, [*catalogue()]),
         )
-    subject = f"study '{find_study(name).stem}'"
+    subject = say("study '{study}'", study=find_study(name).stem)
     try:
         request = open_request(name, home, options)
         planned = plan(request, home)
-        problems, read, skipped = [], [], "the data, which the training code reads itself"
+        problems, read, skipped = [], [], say("the data, which the training code reads itself")
         if trains_itself(request):
             problems, read, skipped = _before_training(request)
     except MMStudyError as error:
-        return Findings(subject, (_problem(error),), "the study stops at this error", "what comes after it")
+        return Findings(subject, (_problem(error),), say("the study stops at this error"), say("what comes after it"))
     read = [counted(len(planned.runs), "planned run"), *read]
     if planned.count("done"):
         found, note = _check_results(planned, home)
         problems += found
         read.append(note)
-    return Findings(subject, _errors_first(problems), "; ".join(read), skipped, planned)
+    return Findings(subject, _errors_first(problems), say("; ").join(read), skipped, planned)
 
 
 def _before_training(request: Request) -> tuple[list[Problem], list[str], str]:
@@ -162,9 +169,9 @@ def _before_training(request: Request) -> tuple[list[Problem], list[str], str]:
     if request.place.simulated is not None:
         return problems, [], ""
     if request.place.elsewhere is not None:
-        return problems, [], "the corpus, which is on another machine"
+        return problems, [], say("the corpus, which is on another machine")
     corpus = _check_corpus(request.place.folder)
-    return [*problems, *corpus.problems], [f"corpus with {corpus.read}"], corpus.skipped
+    return [*problems, *corpus.problems], [say("corpus with {read}", read=corpus.read)], corpus.skipped
 
 
 def _check_results(planned: AnyPlan, home: Home) -> tuple[list[Problem], str]:
@@ -175,19 +182,27 @@ def _check_results(planned: AnyPlan, home: Home) -> tuple[list[Problem], str]:
     try:
         summary = summarise(load_results(planned, home))
     except MMStudyError as error:
-        return [_problem(error)], "its results cannot be read"
+        return [_problem(error)], say("its results cannot be read")
     problems = [
-        Problem("warning", f"{one.code}: {one.title}. {one.text.rstrip('.')}", next_step=one.advice)
+        Problem(
+            "warning",
+            say("{code}: {title}. {text}", code=one.code, title=one.title, text=one.text.rstrip(".。")),
+            next_step=one.advice,
+        )
         for one in summary.warnings
     ]
-    return problems, f"results of {counted(planned.count('done'), 'finished run')}"
+    return problems, say("results of {runs}", runs=counted(planned.count("done"), "finished run"))
 
 
 def _line(problem: Problem) -> Line:
     where = f"{problem.where}: " if problem.where else ""
     whole, start = problem.message, f"{where}{problem.rule}"
     tone = "worse" if problem.level == "error" else "warning"
-    return Line(f"{problem.level}: {start}", tone, detail=whole.removeprefix(start).lstrip("; ."))
+    return Line(
+        say("{level}: {text}", level=say(problem.level), text=start),
+        tone,
+        detail=whole.removeprefix(start).lstrip("; ."),
+    )
 
 
 def _problem(error: MMStudyError) -> Problem:

@@ -20,6 +20,7 @@ from mmcore.data.sources.folder import Item, content_key, read_items, read_schem
 from mmcore.data.sources.simulated import Size, simulate, simulated_items, simulated_schema
 from mmcore.errors import CorpusError, nearest
 from mmcore.events import Note, OnEvent, ignore
+from mmcore.language import say
 from mmcore.schema import CorpusSchema
 
 
@@ -85,7 +86,16 @@ class CorpusPlace:
             with FileLock(self.folder.with_suffix(".lock")):
                 if not self.exists:
                     size, seed = self.simulated
-                    on_event(Note(f"simulating the {size} corpus (seed {seed}) in {self.folder}"))
+                    on_event(
+                        Note(
+                            say(
+                                "simulating the {size} corpus (seed {seed}) in {folder}",
+                                size=size,
+                                seed=seed,
+                                folder=self.folder,
+                            )
+                        )
+                    )
                     with room_in(self.folder):
                         simulate(self.folder, size, seed)
         return self.folder if self.elsewhere is None else self._with_content(self.folder, self.elsewhere.content)

@@ -8,8 +8,9 @@ from pathlib import Path
 from experiments.shown_path import near
 from mmcore.data.overview import ModalityOverview, Overview, ParameterOverview
 from mmcore.data.sources.folder import Item
+from mmcore.language import later, say
 from mmcore.schema import CorpusSchema
-from reports.cards.card import Card, Grid, clipped, remainder
+from reports.cards.card import Card, Grid, clipped
 from reports.numbers import about, counted
 from reports.output.columns import table
 
@@ -19,27 +20,34 @@ MOST_ROWS = 6
 """Modalities, and targets, that a terminal shows; a notebook shows more, and :meth:`Corpus.overview` has all."""
 MOST_LETTERS = 44
 """Letters of a cell."""
-MODALITY = ("modality", "items", "columns", "kinds", "rows")
-TARGET = ("target", "kind", "known", "values")
+MODALITY = (later("modality"), later("items"), later("columns"), later("kinds"), later("rows"))
+TARGET = (later("target"), later("kind"), later("known"), later("values"))
+MARKED = (later("binary"), later("categorical"), later("continuous"), later("circular"))
+"""Kinds of columns, for the languages."""
 
 
 def headline(schema: CorpusSchema, overview: Overview) -> str:
     """Items, groups, length and step on one line."""
     if schema.step is None:
-        length = f"{overview.length:.0f} steps, rows are steps"
+        length = say("{steps:.0f} steps, rows are steps", steps=overview.length)
     else:
-        length = f"{about(overview.length)} at a step of {schema.step:g} s"
+        length = say("{time} at a step of {step:g} s", time=about(overview.length), step=schema.step)
+    text = say(
+        "{items} in {groups} · {length}",
+        items=counted(overview.items, "item"),
+        groups=counted(overview.groups, "group"),
+        length=length,
+    )
     sides = ", ".join(f"{side} {count}" for side, count in overview.splits.items())
-    parts = [counted(overview.items, "item"), f"in {counted(overview.groups, 'group')}", f"· {length}"]
-    return " ".join(parts) + (f" · split given: {sides}" if sides else "")
+    return say("{text} · split given: {sides}", text=text, sides=sides) if sides else text
 
 
 def modality_rows(overview: Overview) -> list[list[str]]:
     """A line for each modality, under :data:`MODALITY`."""
     return [
         [
-            one.name + (" (targets)" if one.target else ""),
-            str(one.items) if one.items == overview.items else f"{one.items} of {overview.items}",
+            say("{name} (targets)", name=one.name) if one.target else one.name,
+            str(one.items) if one.items == overview.items else say("{n} of {all}", n=one.items, all=overview.items),
             str(one.columns),
             ", ".join(f"{n} {kind}" for kind, n in one.kinds.items()) if len(one.kinds) > 1 else next(iter(one.kinds)),
             _rows_of(one),
@@ -50,47 +58,58 @@ def modality_rows(overview: Overview) -> list[list[str]]:
 
 def _rows_of(one: ModalityOverview) -> str:
     if one.segments:
-        return "segments"
-    return "steps" if one.rate is None else f"{one.rate:.4g} a second"
+        return say("segments")
+    return say("steps") if one.rate is None else say("{rate:.4g} a second", rate=one.rate)
 
 
 def parameter_rows(schema: CorpusSchema, overview: Overview) -> list[list[str]]:
     """A line for each predicted parameter, under :data:`TARGET`."""
-    scope = "items" if schema.targets.scope == "item" else "rows"
-    return [[one.parameter.name, _kind(one), f"{one.known} {scope}", _values(one)] for one in overview.parameters]
+    by_item = schema.targets.scope == "item"
+    return [[one.parameter.name, _kind(one), _known(one.known, by_item), _values(one)] for one in overview.parameters]
+
+
+def _known(known: int, by_item: bool) -> str:
+    return say("{n} items", n=known) if by_item else say("{n} rows", n=known)
 
 
 def _kind(one: ParameterOverview) -> str:
-    return f"{one.parameter.classes} classes" if one.parameter.kind == "categorical" else one.parameter.kind
+    return say("{n} classes", n=one.parameter.classes) if one.parameter.kind == "categorical" else one.parameter.kind
 
 
 def _values(one: ParameterOverview) -> str:
     if not one.known:
-        return "none"
+        return say("none")
     if one.low is not None:
         unit = f" {one.parameter.unit}" if one.parameter.unit else ""
-        return f"{one.low:.3g} to {one.high:.3g}, mean {one.mean:.3g}{unit}"
+        text = say("{low:.3g} to {high:.3g}, mean {mean:.3g}", low=one.low, high=one.high, mean=one.mean)
+        return text + unit
     shown = [f"{name}: {count}" for name, count in list(one.classes.items())[:MOST_CLASSES]]
     more = len(one.classes) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    text = ", ".join(shown)
+    return say("{names} and {n} more", names=text, n=more) if more > 0 else text
 
 
 def corpus_text(path: Path, schema: CorpusSchema, overview: Overview) -> str:
     """A corpus for a terminal."""
-    tables = ((MODALITY, modality_rows(overview), "modalities"), (TARGET, parameter_rows(schema, overview), "targets"))
+    tables = (
+        (MODALITY, modality_rows(overview), later("and {n} more modalities")),
+        (TARGET, parameter_rows(schema, overview), later("and {n} more targets")),
+    )
     return "\n".join(
         [
-            f"corpus '{clipped(schema.name, MOST_LETTERS)}' in {near(path)}",
+            say("corpus '{name}' in {folder}", name=clipped(schema.name, MOST_LETTERS), folder=near(path)),
             headline(schema, overview),
             *("\n" + _short_table(*one) for one in tables),
         ]
     )
 
 
-def _short_table(header: Sequence[str], rows: Sequence[Sequence[str]], what: str) -> str:
+def _short_table(header: Sequence[str], rows: Sequence[Sequence[str]], rest: str) -> str:
+    """A table of the first rows; ``rest`` counts the others."""
     cells = [[clipped(cell, MOST_LETTERS) for cell in row] for row in rows[:MOST_ROWS]]
-    more = remainder(rows, MOST_ROWS, what)
-    return table(header, cells, left=range(len(header))) + (f"\n{more}" if more else "")
+    more = len(rows) - MOST_ROWS
+    shown = table([say(head) for head in header], cells, left=range(len(header)))
+    return f"{shown}\n{say(rest, n=more)}" if more > 0 else shown
 
 
 def short_text(path: Path, schema: CorpusSchema, items: Sequence[Item]) -> str:
@@ -98,10 +117,15 @@ def short_text(path: Path, schema: CorpusSchema, items: Sequence[Item]) -> str:
     groups = len({item.group for item in items})
     return "\n".join(
         [
-            f"corpus '{schema.name}' in {path}",
-            f"{counted(len(items), 'item')} in {counted(groups, 'group')}; modalities {', '.join(schema.modalities)}; "
-            f"targets from {schema.targets.from_}",
-            "overview() counts seconds, rows and classes",
+            say("corpus '{name}' in {folder}", name=schema.name, folder=path),
+            say(
+                "{items} in {groups}; modalities {modalities}; targets from {source}",
+                items=counted(len(items), "item"),
+                groups=counted(groups, "group"),
+                modalities=", ".join(schema.modalities),
+                source=schema.targets.from_,
+            ),
+            say("overview() counts seconds, rows and classes"),
         ]
     )
 
@@ -109,7 +133,7 @@ def short_text(path: Path, schema: CorpusSchema, items: Sequence[Item]) -> str:
 def corpus_card(path: Path, schema: CorpusSchema, overview: Overview) -> Card:
     """A corpus for a notebook."""
     grids = (
-        Grid(MODALITY, tuple(map(tuple, modality_rows(overview))), tuple(range(len(MODALITY)))),
-        Grid(TARGET, tuple(map(tuple, parameter_rows(schema, overview))), tuple(range(len(TARGET)))),
+        Grid(tuple(map(say, MODALITY)), tuple(map(tuple, modality_rows(overview))), tuple(range(len(MODALITY)))),
+        Grid(tuple(map(say, TARGET)), tuple(map(tuple, parameter_rows(schema, overview))), tuple(range(len(TARGET)))),
     )
-    return Card(f"Corpus '{schema.name}'", headline(schema, overview), grids=grids, notes=(near(path),))
+    return Card(say("Corpus '{name}'", name=schema.name), headline(schema, overview), grids=grids, notes=(near(path),))

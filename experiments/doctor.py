@@ -11,6 +11,8 @@ from pathlib import Path
 from experiments.environment import environment
 from experiments.home import Home
 from mmcore.errors import MMStudyError
+from mmcore.language import later, say
+from reports.numbers import listing
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,12 @@ def examine_machine(home: Home, storage: str | None) -> tuple[Finding, ...]:
     here = environment()
     return (
         Finding("mmstudy", version_text()),
-        Finding("Python", f"{platform.python_version()} on {platform.platform()}"),
-        Finding("packages", ", ".join(f"{name} {version or 'missing'}" for name, version in here.packages.items())),
-        Finding("cores", _cores()),
+        Finding("Python", say("{version} on {system}", version=platform.python_version(), system=platform.platform())),
+        Finding(
+            later("packages"),
+            ", ".join(f"{name} {version or say('missing')}" for name, version in here.packages.items()),
+        ),
+        Finding(later("cores"), _cores()),
         Finding("bf16", _bf16()),
         Finding("GPU", _gpu()),
         _disk(home),
@@ -52,7 +57,10 @@ def version_text() -> str:
     here = environment()
     if here.commit is None:
         return str(here.mmstudy)
-    return f"{here.mmstudy} (commit {here.commit[:12]}{', with uncommitted changes' if here.dirty else ''})"
+    facts = {"version": here.mmstudy, "commit": here.commit[:12]}
+    if here.dirty:
+        return say("{version} (commit {commit}, with uncommitted changes)", **facts)
+    return say("{version} (commit {commit})", **facts)
 
 
 def as_json(findings: tuple[Finding, ...]) -> list[dict[str, object]]:
@@ -62,16 +70,18 @@ def as_json(findings: tuple[Finding, ...]) -> list[dict[str, object]]:
 
 def _cores() -> str:
     ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"{ours} of {os.cpu_count()} for this process"
+    return say("{n} of {all} for this process", n=ours, all=os.cpu_count())
 
 
 def _bf16() -> str:
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        return "not known on this system"
+        return say("not known on this system")
     found = [name for name in ("amx_bf16", "avx512_bf16") if name in flags]
-    return f"the processor has {' and '.join(found)}" if found else "the processor has no units for it"
+    if not found:
+        return say("the processor has no units for it")
+    return say("the processor has {units}", units=listing(found))
 
 
 def _gpu() -> str:
@@ -82,7 +92,7 @@ def _gpu() -> str:
         return f"{', '.join(names)}; CUDA {torch.version.cuda}"
     if torch.backends.mps.is_available():
         return "MPS"
-    return "none that torch can use"
+    return say("none that torch can use")
 
 
 def _disk(home: Home) -> Finding:
@@ -90,8 +100,13 @@ def _disk(home: Home) -> Finding:
     runs = sum(1 for _ in home.runs.iterdir()) if home.runs.is_dir() else 0
     free = shutil.disk_usage(place).free / 2**30
     fine = os.access(place, os.W_OK) and free > 0.1
-    rights = "" if os.access(place, os.W_OK) else ", no permission to write"
-    return Finding("home", f"{home.root}: {runs} runs, {free:.1f} GiB free{rights}", fine)
+    facts = {"home": home.root, "runs": runs, "free": free}
+    text = (
+        say("{home}: {runs} runs, {free:.1f} GiB free", **facts)
+        if os.access(place, os.W_OK)
+        else say("{home}: {runs} runs, {free:.1f} GiB free, no permission to write", **facts)
+    )
+    return Finding(later("home"), text, fine)
 
 
 def _store(home: Home) -> Finding:
@@ -101,7 +116,7 @@ def _store(home: Home) -> Finding:
         Store(home)
     except MMStudyError as problem:
         return Finding("MLflow", str(problem), fine=False)
-    return Finding("MLflow", f"{tracking_uri(home)} answers")
+    return Finding("MLflow", say("{address} answers", address=tracking_uri(home)))
 
 
 def _searches(home: Home, storage: str | None) -> Finding:
@@ -109,10 +124,10 @@ def _searches(home: Home, storage: str | None) -> Finding:
 
     url = storage_url(storage)
     if url is None:
-        return Finding("Optuna storage", f"files in {home.root / 'search'}")
+        return Finding(later("Optuna storage"), say("files in {folder}", folder=home.root / "search"))
     try:
         with open_storage(home, "doctor", url):
             pass
     except MMStudyError as problem:
-        return Finding("Optuna storage", str(problem), fine=False)
-    return Finding("Optuna storage", f"{place_of(home, 'doctor', url)} answers")
+        return Finding(later("Optuna storage"), str(problem), fine=False)
+    return Finding(later("Optuna storage"), say("{address} answers", address=place_of(home, "doctor", url)))

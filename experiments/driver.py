@@ -38,7 +38,7 @@ from experiments.planning.precision import request_warnings
 from experiments.planning.request import AnyRequest, Options, PlannedRun, Request, trains_itself, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, SYNC
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
-from experiments.progress import Display, Silent
+from experiments.progress import WARNING, Display, Silent
 from experiments.records import put_aside
 from experiments.results import load_results, log_verdicts
 from experiments.rounds import OwnCode, busy_in, train
@@ -49,6 +49,7 @@ from mmcore.data.prepare import prepare, quality_notes
 from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
 from mmcore.files import BrokenFile
+from mmcore.language import say
 from reports.output.render import write_report
 from reports.summary.build import summarise
 from studies.study import Study
@@ -120,7 +121,7 @@ def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool)
                 delete_failed(run, request, place)
         todo = _planned(request, place, display)
 
-    mirror = Mirror(place, request.study, variant(request), lambda text: display.say(f"warning: {text}"))
+    mirror = Mirror(place, request.study, variant(request), lambda text: display.say(WARNING + text))
     unanswered = 0
     try:
         display.expect(todo.stages)
@@ -129,7 +130,7 @@ def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool)
             unanswered = _analyse(plan(todo.request, place), place, request.study.analyses, display)
         elif plans_training_code(todo):
             train(todo, place, mirror, display, OwnCode(todo.request, place))
-        display.say("writing the report")
+        display.say(say("writing the report"))
         display.begin(REPORT)
         with _timed_report(request, place, todo.threads):
             outcome = report_study(request, place, mirror=mirror)
@@ -167,7 +168,7 @@ def _warn(request: Request, todo: Plan, display: Display) -> None:
     """Warn, before hours of training, of comparisons that the study cannot decide and of items that it cuts."""
     if request.tunes or todo.count("to do", "resume"):
         for text in (*prospects(request).warnings, *request_warnings(request)):
-            display.say(f"warning: {text}")
+            display.say(WARNING + text)
 
 
 def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), display: Display | None = None) -> Outcome:
@@ -192,7 +193,7 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
     if kinds:
         remember(request, home, wanted)
     unanswered = _analyse(plan(request, home), home, wanted, display)
-    display.say("writing the report")
+    display.say(say("writing the report"))
     display.begin(REPORT)
     return replace(report_study(request, home), unanswered=unanswered)
 
@@ -223,7 +224,7 @@ def log_report(request: AnyRequest, home: Home, outcome: Outcome, display: Displ
     """Bring a report that was written without training to the tracking store, where the home has one or it is named."""
     if not (os.environ.get("MLFLOW_TRACKING_URI") or (home.root / "mlflow.db").exists()):
         return
-    mirror = Mirror(home, request.study, variant(request), lambda text: display.say(f"warning: {text}"))
+    mirror = Mirror(home, request.study, variant(request), lambda text: display.say(WARNING + text))
     log_verdicts(mirror, outcome.results, outcome.summary)
     mirror.reported(outcome.report.parent)
     mirror.close()
@@ -239,7 +240,7 @@ def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
         behind = sync_searches(request, home, display)
         if request.tunes:
             return behind
-    mirror = Mirror(home, request.study, variant(request), lambda text: display.say(f"warning: {text}"))
+    mirror = Mirror(home, request.study, variant(request), lambda text: display.say(WARNING + text))
     for run in plan(request, home).runs:
         if run.state in ("done", "failed"):
             mirror_record(mirror, home, request, run)
@@ -332,12 +333,12 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
                 case Finished(_, status):
                     failed += status == "failed"
                     kinds = ", ".join(question.analysis.kind for question in about)
-                    display.finished(label, f"{kinds}: {status}", status == "failed", arm)
+                    display.finished(label, f"{kinds}: {say(status)}", status == "failed", arm)
                 case Lost():
-                    display.say(f"{label}: {message.text}; trying again")
+                    display.say(say("{run}: {text}; trying again", run=label, text=message.text))
                 case GivenUp():
                     failed += 1
-                    display.finished(label, f"not analysed: {message.text}", True, arm)
+                    display.finished(label, say("not analysed: {text}", text=message.text), True, arm)
 
         pool.say = display.say
         pool.run(jobs, on_message)

@@ -21,6 +21,7 @@ from mmcore.config import RunConfig
 from mmcore.errors import CheckpointError, RecordError
 from mmcore.events import Note, OnEvent
 from mmcore.files import read_bytes, set_aside, unopened
+from mmcore.language import say
 from mmcore.own_code import frames_of
 
 if TYPE_CHECKING:
@@ -68,7 +69,15 @@ def _examine(
     for analysis in analyses:
         path = answer_path(folder, analysis)
         if is_torn(path):
-            on_event(Note(f"the answer of the analysis '{analysis.kind}' is torn; it is kept as {set_aside(path)}"))
+            on_event(
+                Note(
+                    say(
+                        "the answer of the analysis '{kind}' is torn; it is kept as {kept}",
+                        kind=analysis.kind,
+                        kept=set_aside(path),
+                    )
+                )
+            )
         try:
             answer = analyse(trained, analysis)
         except Exception as error:

@@ -23,6 +23,7 @@ from mmcore.events import Note, OnEvent
 from mmcore.facts import CorpusFacts, Environment, Failure, SplitFacts
 from mmcore.fingerprint import NUMERICS, training_fingerprint
 from mmcore.fingerprint import fingerprint as fingerprint_of
+from mmcore.language import say
 from mmcore.own_code import frames_of
 from mmcore.record import Record
 
@@ -107,7 +108,7 @@ def alone(workdir: Path, on_event: OnEvent) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        on_event(Note("another process works on this run; waiting for it"))
+        on_event(Note(say("another process works on this run; waiting for it")))
         lock.acquire()
     try:
         yield

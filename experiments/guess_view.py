@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmcore.data.guess.columns import ColumnGuess
 from mmcore.data.guess.corpus import CorpusGuess, Modality
 from mmcore.data.guess.targets import TargetGuess
 from mmcore.data.guess.times import ASK, Timing
+from mmcore.language import say
+from reports.lines import padded, wrapped
 from reports.numbers import counted
 
 _WIDTH = 110
@@ -20,34 +21,49 @@ _SHOWN = 8
 def guess_text(guess: CorpusGuess, folder: Path) -> str:
     """The guess for people."""
     questions = bool(guess.questions)
-    lines = [f"wrote {folder}: {counted(len(guess.items), 'item')}, {_modalities(guess)}"]
-    lines += ["", "Guessed"]
+    lines = [
+        say(
+            "wrote {folder}: {items}, {modalities}",
+            folder=folder,
+            items=counted(len(guess.items), "item"),
+            modalities=_modalities(guess),
+        )
+    ]
+    lines += ["", say("Guessed")]
     for text in guess.notes:
         head, _, rest = text.partition(": ")
         lines += _entry(head, rest)
-    lines += _entry("groups", guess.people.group_reason)
+    lines += _entry(say("groups"), guess.people.group_reason)
     if guess.people.side:
-        lines += _entry("sides", guess.people.side_reason)
-    lines += _entry("step", "rows are steps" if guess.step is None else f"{guess.step:g} s", guess.step_reason)
+        lines += _entry(say("sides"), guess.people.side_reason)
+    lines += _entry(
+        say("step"), say("rows are steps") if guess.step is None else f"{guess.step:g} s", guess.step_reason
+    )
     for modality in guess.modalities:
         lines += _modality(modality, guess)
     if guess.target is not None:
         lines += _target(guess.target, guess)
     if guess.people.conditions:
-        lines += _entry("conditions", f"{_some(list(guess.people.conditions))}: other columns of one row an item")
+        names = _some(list(guess.people.conditions))
+        lines += _entry(say("conditions"), say("{names}: other columns of one row an item", names=names))
     if guess.questions:
-        lines += ["", f"To fill in: {ASK} marks each place in {folder / 'corpus.yaml'}"]
+        file = folder / "corpus.yaml"
+        lines += ["", say("To fill in: {mark} marks each place in {file}", mark=ASK, file=file)]
         lines += [line for text in guess.questions for line in _point(text)]
     if guess.doubts:
-        lines += ["", "Look at"]
+        lines += ["", say("Look at")]
         lines += [line for text in guess.doubts for line in _point(text)]
     if guess.left_out:
-        lines += ["", "Left out"]
+        lines += ["", say("Left out")]
         lines += [line for path, why in guess.left_out[: 2 * _SHOWN] for line in _point(f"{path}: {why}")]
         if len(guess.left_out) > 2 * _SHOWN:
-            lines.append(f"  and {len(guess.left_out) - 2 * _SHOWN} more")
-    first = f", once {ASK} is filled in" if questions else ""
-    lines += ["", f"Next{first} (any guess can be corrected in corpus.yaml)"]
+            lines.append(f"  {say('and {n} more', n=len(guess.left_out) - 2 * _SHOWN)}")
+    lines += [
+        "",
+        say("Next, once {mark} is filled in (any guess can be corrected in corpus.yaml)", mark=ASK)
+        if questions
+        else say("Next (any guess can be corrected in corpus.yaml)"),
+    ]
     lines += [f"  mmstudy data check {folder}", f"  mmstudy data inspect {folder}"]
     lines += [f"  mmstudy run modalities --corpus {folder}"]
     return "\n".join(lines)
@@ -109,9 +125,10 @@ def _column_json(column: ColumnGuess) -> dict[str, object]:
 
 def _modalities(guess: CorpusGuess) -> str:
     names = ", ".join(modality.name for modality in guess.modalities)
-    predicted = f", predicted from {guess.target.name}" if guess.target else ""
-    one = "modality" if len(guess.modalities) == 1 else "modalities"
-    return f"{len(guess.modalities)} {one} ({names}){predicted}"
+    held = counted(len(guess.modalities), "modality", "modalities")
+    if guess.target:
+        return say("{held} ({names}), predicted from {target}", held=held, names=names, target=guess.target.name)
+    return say("{held} ({names})", held=held, names=names)
 
 
 def _modality(modality: Modality, guess: CorpusGuess) -> Iterator[str]:
@@ -122,44 +139,49 @@ def _modality(modality: Modality, guess: CorpusGuess) -> Iterator[str]:
     if made:
         text = modality.stream.added[made[0]].partition(" of ")[2]
         yield from _entry(
-            "", f"counted from the column '{text}', which is text: {_some(made)}. To use the words themselves, add a "
-            "table of sentence embeddings"
+            "",
+            say(
+                "counted from the column '{column}', which is text: {names}. To use the words themselves, add a table "
+                "of sentence embeddings",
+                column=text,
+                names=_some(made),
+            ),
         )  # fmt: skip
     unread = [
         f"{column.name} ({column.reason})" for column in modality.columns if column.kind is None and column.name != text
     ]
     if unread:
-        yield from _entry("", f"not read: {_some(unread, ', ')}")
+        yield from _entry("", say("not read: {names}", names=_some(unread, ", ")))
     if modality.missing:
-        yield from _entry("", f"{counted(len(modality.missing), 'item')} without it: {_some(modality.missing)}")
+        yield from _entry("", _without(modality.missing))
 
 
 def _target(target: TargetGuess, guess: CorpusGuess) -> Iterator[str]:
-    yield from _entry(target.name, f"predicted, as {target.reason}")
+    yield from _entry(target.name, say("predicted, as {reason}", reason=target.reason))
     yield from _entry("", _columns(target.columns))
     if target.stream is not None and target.scope == "step":
         yield from _entry("", _times(target.stream.timing, guess.step is not None))
     if target.unused:
-        yield from _entry("", f"not predicted: {_some(target.unused)}")
+        yield from _entry("", say("not predicted: {names}", names=_some(target.unused)))
     have = set(guess.people.labels.index) if target.stream is None else set(target.stream.stream.load)
     missing = [item for item in guess.items if item not in have]
     if missing:
-        yield from _entry("", f"{counted(len(missing), 'item')} without it: {_some(missing)}")
+        yield from _entry("", _without(missing))
 
 
 def _times(timing: Timing, timed: bool) -> str:
     if not timed:
-        return "rows are steps"
+        return say("rows are steps")
     if timing.form == "rows":
-        text = f"{timing.sampling_rate or ASK} rows a second"
+        text = say("{rate} rows a second", rate=timing.sampling_rate or ASK)
     elif timing.form == "segments":
-        text = f"segments from '{timing.columns[0]}' to '{timing.columns[1]}'"
+        text = say("segments from '{start}' to '{end}'", start=timing.columns[0], end=timing.columns[1])
     else:
-        text = f"times in '{timing.columns[0]}'"
+        text = say("times in '{column}'", column=timing.columns[0])
     if timing.form != "rows" and timing.factor is None:
-        return f"{text}, in unit {ASK}"
-    shift = f"; moved by {timing.offset:g} s" if timing.offset else ""
-    return text + (f": {timing.reason}" if timing.reason and timing.known else "") + shift
+        return say("{text}, in unit {mark}", text=text, mark=ASK)
+    text = say("{text}: {reason}", text=text, reason=timing.reason) if timing.reason and timing.known else text
+    return say("{text}; moved by {offset:g} s", text=text, offset=timing.offset) if timing.offset else text
 
 
 def _columns(columns: list[ColumnGuess]) -> str:
@@ -168,20 +190,22 @@ def _columns(columns: list[ColumnGuess]) -> str:
         mine = [column for column in columns if column.kind == kind]
         names = [c.name + (f" ({', '.join(c.labels[:_SHOWN])})" if c.labels else "") for c in mine]
         parts.append(f"{kind}: {_some(names)}")
-    return "; ".join(parts)
+    return say("; ").join(parts)
 
 
 def _some(names: list[str], between: str = ", ") -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return between.join(names[:_SHOWN]) + more
+    text, more = between.join(names[:_SHOWN]), len(names) - _SHOWN
+    return say("{names} and {n} more", names=text, n=more) if more > 0 else text
+
+
+def _without(items: Sequence[str]) -> str:
+    return say("{items} without it: {names}", items=counted(len(items), "item"), names=_some([*items]))
 
 
 def _entry(head: str, text: str, reason: str = "") -> list[str]:
-    whole = f"{text}: {reason}" if reason else text
-    return textwrap.wrap(
-        whole, _WIDTH, initial_indent=f"  {head:<11} ", subsequent_indent=" " * 14, break_on_hyphens=False
-    )
+    whole = say("{text}: {reason}", text=text, reason=reason) if reason else text
+    return wrapped(whole, _WIDTH, f"  {padded(head, 11)} ", " " * 14)
 
 
 def _point(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent="  - ", subsequent_indent="    ", break_on_hyphens=False)
+    return wrapped(text, _WIDTH, "  - ", "    ")

@@ -83,6 +83,11 @@ class Home:
         return self.root / "corpora"
 
     @property
+    def footage(self) -> Path:
+        """Features that were computed of footage, by the content of its files."""
+        return self.root / "footage"
+
+    @property
     def timings(self) -> Path:
         """What work has taken, for estimates; see experiments/planning/timings.py."""
         return self.root / "timings.jsonl"

@@ -20,8 +20,9 @@ from experiments.scores.tidy import Tidy, tidy_scores
 from experiments.shown_path import near
 from mmcore import __version__
 from mmcore.errors import ScoresError, nearest
+from mmcore.language import say
 from reports.cards.card import Card
-from reports.numbers import counted, listing
+from reports.numbers import counted, listing, prose
 from reports.output.reading import Reading
 from reports.records.foreign import Request, foreign_results, own_measure
 from reports.records.frame import StudyResults
@@ -125,10 +126,11 @@ def judge(
     name = f"judge-{_slug(table.name)}"
     first, why = _reference(reference, tidy, table)
     rows, repeats = _numbered(tidy, pairing)
-    notes = (*table.notes, *columns.guessed, *why, *_missing(tidy, columns), f"Compared {_how(pairing)}: {pairing.why}")
+    notes = (*table.notes, *columns.guessed, *why, *_missing(tidy, columns), _how(pairing))
     request = Request(
         name=name,
-        question=table.given.question or f"Which is better than '{first}', by {columns.score}?",
+        question=table.given.question
+        or say("Which is better than '{arm}', by {score}?", arm=first, score=columns.score),
         measure=own_measure(columns.score, not lower),
         reference=first,
         pairs=table.given.pairs if reference is None else None,
@@ -190,8 +192,11 @@ def _reference(asked: str | None, tidy: Tidy, table: ScoreTable) -> tuple[str, t
         return str(table.given.reference), ()
     usual = next((arm for arm in tidy.arms if arm.lower() in USUAL_REFERENCES), None)
     chosen = usual or tidy.arms[0]
-    said = "its name says so" if usual else "it comes first"
-    return chosen, (f"All arms are compared with '{chosen}', since {said} (--reference).",)
+    return chosen, (
+        say("All arms are compared with '{arm}', since its name says so (--reference).", arm=chosen)
+        if usual
+        else say("All arms are compared with '{arm}', since it comes first (--reference).", arm=chosen),
+    )
 
 
 def _numbered(tidy: Tidy, pairing: Pairing) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -213,23 +218,32 @@ def _numbered(tidy: Tidy, pairing: Pairing) -> tuple[pd.DataFrame, tuple[str, ..
 def _missing(tidy: Tidy, columns: Columns) -> tuple[str, ...]:
     """Scores that are no finite numbers, counted."""
     values = list(tidy.rows["value"])
-    bad = [f"{count} {word}" for word, count in (("NaN or empty", sum(map(math.isnan, values))),
-           ("infinite", sum(map(math.isinf, values)))) if count]  # fmt: skip
-    return (f"Of {counted(len(values), 'score')} {listing(bad)}: they count as missing.",) if bad else ()
+    empty, infinite = sum(map(math.isnan, values)), sum(map(math.isinf, values))
+    bad = [say("{n} NaN or empty", n=empty)] if empty else []
+    bad += [say("{n} infinite", n=infinite)] if infinite else []
+    if not bad:
+        return ()
+    scores = counted(len(values), "score")
+    return (say("Of {scores} {bad}: they count as missing.", scores=scores, bad=listing(bad)),)
 
 
 def _facts(table: ScoreTable, columns: Columns) -> tuple[tuple[str, str], ...]:
-    parts = {"arm": "arm", "repeat": "repeat", "score": "score", "by": "data set", "item": "item", "group": "group"}
+    parts = {
+        "arm": say("arm"), "repeat": say("repeat"), "score": say("score"), "by": say("data set"), "item": say("item"),
+        "group": say("group"),
+    }  # fmt: skip
     read = [f"{word} = {name}" for role, word in parts.items() if (name := getattr(columns, role)) is not None]
     return (
-        ("Scores", table.name),
-        ("Columns", ", ".join(read)),
-        ("Read", " ".join((*table.notes, *columns.guessed))),
+        (say("Scores"), table.name),
+        (say("Columns"), ", ".join(read)),
+        (say("Read"), prose(*table.notes, *columns.guessed)),
     )
 
 
 def _how(pairing: Pairing) -> str:
-    return "repeat by repeat" if pairing.paired else "unpaired"
+    if pairing.paired:
+        return say("Compared repeat by repeat: {why}", why=pairing.why)
+    return say("Compared unpaired: {why}", why=pairing.why)
 
 
 def _slug(name: str) -> str:

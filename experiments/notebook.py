@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 from experiments.planning.remaining import Remaining
 from experiments.planning.stages import REPORT, Stage
-from experiments.progress import Silent, chosen_column
+from experiments.progress import WARNING, Silent, chosen_column, remark
 from mmcore import events
-from reports.cards.card import clipped, remainder
+from mmcore.language import say
+from reports.cards.card import clipped
 from reports.numbers import about
 
 EVERY = 0.5
@@ -62,9 +63,18 @@ class NotebookDisplay:
         done, total = self._remaining.done, self._remaining.total
         took = about(self._clock() - self._began)
         if kind is not None:
-            words = f"stopped after {done} of {total} jobs, in {took}; the same call resumes"
+            words = say(
+                "stopped after {done} of {total} jobs, in {took}; the same call resumes",
+                done=done,
+                total=total,
+                took=took,
+            )
         else:
-            words = f"{done} of {total} jobs done in {took}" if total else f"done in {took}"
+            words = (
+                say("{done} of {total} jobs done in {took}", done=done, total=total, took=took)
+                if total
+                else say("done in {took}", took=took)
+            )
         self._jobs.clear()
         self._put(words, words)
 
@@ -76,13 +86,13 @@ class NotebookDisplay:
     def begin(self, stage: str) -> None:
         """A stage begins."""
         self._remaining.begin(stage)
-        self._headline = "writing the report" if stage == REPORT else ""
+        self._headline = say("writing the report") if stage == REPORT else ""
         self._refresh()
 
     def say(self, text: str) -> None:
         """A remark; a warning stays, any other is replaced by the next."""
-        if text.startswith("warning: "):
-            self._kept.append(text)
+        if text.startswith(WARNING):
+            self._kept.append(remark(text))
         else:
             self._remark = text
         self._refresh()
@@ -94,7 +104,7 @@ class NotebookDisplay:
 
     def started(self, name: str, group: str = "") -> None:
         """A job begins or is resumed."""
-        self._jobs[name] = "starting"
+        self._jobs[name] = say("starting")
         self._remaining.started(name, group)
         self._refresh()
 
@@ -103,12 +113,13 @@ class NotebookDisplay:
         match event:
             case events.Progress(epoch, epochs, step, steps):
                 self._remaining.share(name, (epoch - 1 + step / max(1, steps)) / epochs)
-                self._jobs[name] = f"epoch {epoch} of {epochs}"
+                self._jobs[name] = say("epoch {epoch} of {epochs}", epoch=epoch, epochs=epochs)
             case events.EpochDone(epoch, epochs, row):
                 self._remaining.share(name, epoch / epochs)
                 column = chosen_column(row)
-                score = f", {column.replace('/', ' ')} {row[column]:.3f}" if column in row else ""
-                self._jobs[name] = f"epoch {epoch} of {epochs}{score}"
+                score = f"{column.replace('/', ' ')} {row[column]:.3f}" if column in row else ""
+                stands = say("epoch {epoch} of {epochs}", epoch=epoch, epochs=epochs)
+                self._jobs[name] = say(", ").join(filter(None, (stands, score)))
             case events.Note(text):
                 self._remark = f"{name}: {text}"
         self._refresh()
@@ -127,17 +138,22 @@ class NotebookDisplay:
             return
         self._updated = now
         done, total = self._remaining.done, self._remaining.total
-        words = [self._headline, f"{done} of {total} jobs done, {self._remaining.standing()}" if total else "planning"]
-        text = ", ".join(word for word in words if word)
+        words = [
+            self._headline,
+            say("{done} of {total} jobs done, {standing}", done=done, total=total, standing=self._remaining.standing())
+            if total
+            else say("planning"),
+        ]
+        text = say(", ").join(word for word in words if word)
         bar = f'<progress max="{max(1, total)}" value="{done}" aria-label="progress"></progress> '
         self._put(text, bar + escape(text))
 
     def _put(self, text: str, html: str) -> None:
         running = [f"{name}: {state}" for name, state in self._jobs.items()]
-        below = [*running[:MOST_KEPT], remainder(running, MOST_KEPT, "running")]
+        below = [*running[:MOST_KEPT], _more(running, say("and {n} more running", n=len(running) - MOST_KEPT))]
         if self._jobs and self._remark:
             below.append(self._remark)
-        kept = [*self._kept[-MOST_KEPT:], remainder(self._kept, MOST_KEPT, "earlier")]
+        kept = [*self._kept[-MOST_KEPT:], _more(self._kept, say("and {n} more earlier", n=len(self._kept) - MOST_KEPT))]
         lines = [clipped(line, 300) for line in (*below, *kept) if line]
         small = "".join(f'<br><span style="font-size:0.9em">{escape(line)}</span>' for line in lines)
         data = {"text/plain": "\n".join([text, *lines]), "text/html": f'<div class="mmstudy">{html}{small}</div>'}
@@ -145,6 +161,11 @@ class NotebookDisplay:
             self._output = self._show(data)
         else:
             self._output.update(data, raw=True)
+
+
+def _more(things: Sequence[str], text: str) -> str:
+    """The text that counts what is not shown; empty where all is shown."""
+    return text if len(things) > MOST_KEPT else ""
 
 
 def usual_display() -> NotebookDisplay | Silent:

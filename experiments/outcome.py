@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.shown_path import near
+from mmcore.language import say
 from reports.cards.card import Card
 from reports.numbers import counted
 from reports.output.reading import Reading
@@ -37,11 +38,14 @@ class Outcome(Reading):
         """The summary's, with what failed and where the report is."""
         notes = []
         if self.failed:
-            notes.append(f"{counted(self.failed, 'run')} failed; the report counts them")
+            notes.append(say("{runs} failed; the report counts them", runs=counted(self.failed, "run")))
         if self.unanswered:
-            notes.append(f"analyses of {counted(self.unanswered, 'run')} failed; the report says why")
+            notes.append(say("analyses of {runs} failed; the report says why", runs=counted(self.unanswered, "run")))
         if self.mirrored:
-            notes.append(f"MLflow is behind: {self.mirrored}")
-        notes.append(f"Report: {near(self.report)}" if self.report.is_file() else "Report: not written yet")
+            notes.append(say("MLflow is behind: {mirrored}", mirrored=self.mirrored))
+        page = self.report
+        notes.append(say("Report: {path}", path=near(page)) if page.is_file() else say("Report: not written yet"))
         card = self.summary.card()
-        return replace(card, title=f"Outcome of study '{self.summary.study}'", notes=(*card.notes, *notes))
+        return replace(
+            card, title=say("Outcome of study '{study}'", study=self.summary.study), notes=(*card.notes, *notes)
+        )

@@ -17,6 +17,7 @@ from experiments.planning.remaining import Remaining
 from experiments.planning.stages import PREPARE, REPORT, SYNC, Stage
 from experiments.terminal import behind, safe
 from mmcore import events
+from mmcore.language import later, say
 from mmcore.measures import Metric
 from mmcore.record import Record
 from mmcore.scores import value_of
@@ -31,7 +32,11 @@ Level = Literal["quiet", "usual", "verbose"]
 WARNING = "warning: "
 """What a remark begins with that even a quiet command makes."""
 
-_UNDER_WAY = {PREPARE: "preparing the corpus", REPORT: "writing the report", SYNC: "bringing MLflow up to date"}
+_UNDER_WAY = {
+    PREPARE: later("preparing the corpus"),
+    REPORT: later("writing the report"),
+    SYNC: later("bringing MLflow up to date"),
+}
 """Stages without jobs of a user's, in words."""
 
 
@@ -153,17 +158,28 @@ class Screen:
         with self._lock:
             self._remaining.begin(stage)
             self._stage, self._stage_began = stage, self._clock()
-            self._headline = _UNDER_WAY[REPORT] if stage == REPORT else ""
+            self._headline = say(_UNDER_WAY[REPORT]) if stage == REPORT else ""
             if self._level == "verbose":
-                jobs = self._remaining.total - self._remaining.done
-                ahead = f": {counted(jobs, 'job')} ahead, {self._remaining.standing()}" if jobs else ""
-                self._print(f"stage {_UNDER_WAY.get(stage, stage)}{ahead}")
+                jobs, name = self._remaining.total - self._remaining.done, say(_UNDER_WAY.get(stage, stage))
+                standing = self._remaining.standing()
+                self._print(
+                    say(
+                        "stage {stage}: {jobs} ahead, {standing}",
+                        stage=name,
+                        jobs=counted(jobs, "job"),
+                        standing=standing,
+                    )
+                    if jobs
+                    else say("stage {stage}", stage=name)
+                )
             self._refresh()
 
     def say(self, text: str) -> None:
         """A remark, above the bars."""
         with self._lock:
-            if self._level != "quiet" or text.startswith(WARNING):
+            if text.startswith(WARNING):
+                self._print(remark(text))
+            elif self._level != "quiet":
                 self._print(text)
 
     def _print(self, text: str) -> None:
@@ -180,7 +196,7 @@ class Screen:
         """A job begins or is resumed."""
         with self._lock:
             self._forget(name)
-            self._bars[name] = self._progress.add_task(f"  {safe(name)}", total=None, note="starting")
+            self._bars[name] = self._progress.add_task(f"  {safe(name)}", total=None, note=say("starting"))
             self._remaining.started(name, group)
             self._refresh()
 
@@ -191,7 +207,7 @@ class Screen:
                 case events.Progress(epoch, epochs, step, steps):
                     self._remaining.share(name, (epoch - 1 + step / max(1, steps)) / epochs)
                     done = (epoch - 1) * steps + step
-                    self._move(name, total=epochs * steps, completed=done, note=f"epoch {epoch}")
+                    self._move(name, total=epochs * steps, completed=done, note=say("epoch {epoch}", epoch=epoch))
                 case events.EpochDone(epoch, epochs, row):
                     if epochs:
                         self._remaining.share(name, epoch / epochs)
@@ -199,7 +215,8 @@ class Screen:
                     if self._level == "verbose":
                         self._print(f"{name}: {epoch_text(epoch, epochs, row)}")
                     if column in row:
-                        self._move(name, note=safe(f"epoch {epoch}, {column.replace('/', ' ')} {row[column]:.3f}"))
+                        score = f"{column.replace('/', ' ')} {row[column]:.3f}"
+                        self._move(name, note=safe(say("epoch {epoch}, {score}", epoch=epoch, score=score)))
                 case events.Note(text):
                     self.say(f"{name}: {text}")
             self._refresh()
@@ -222,9 +239,17 @@ class Screen:
                 return
             total = self._remaining.total
             if total:
-                self._print(f"{self._remaining.done} of {total} done, {self._remaining.standing()}")
+                self._print(
+                    say(
+                        "{done} of {total} done, {standing}",
+                        done=self._remaining.done,
+                        total=total,
+                        standing=self._remaining.standing(),
+                    )
+                )
             elif self._stage in _UNDER_WAY:
-                self._print(f"{_UNDER_WAY[self._stage]} for {about(now - self._stage_began)} so far")
+                stage, taken = say(_UNDER_WAY[self._stage]), about(now - self._stage_began)
+                self._print(say("{stage} for {time} so far", stage=stage, time=taken))
 
     def _tick(self) -> None:
         while not self._over.wait(1.0):
@@ -246,11 +271,16 @@ class Screen:
         if not total:
             return
         if self._whole is None:
-            self._whole = self._progress.add_task("study", total=total, note="")
-        words = f"{self._headline}, " if self._headline else ""
-        self._progress.update(
-            self._whole, total=total, completed=self._remaining.done, note=words + self._remaining.standing()
-        )
+            self._whole = self._progress.add_task(say("study"), total=total, note="")
+        words = say(", ").join(filter(None, (self._headline, self._remaining.standing())))
+        self._progress.update(self._whole, total=total, completed=self._remaining.done, note=words)
+
+
+def remark(text: str) -> str:
+    """A remark as people read it; :data:`WARNING` in front of it is a key until then."""
+    if not text.startswith(WARNING):
+        return text
+    return say("warning: {text}", text=text.removeprefix(WARNING))
 
 
 def chosen_column(row: Mapping[str, float]) -> str:
@@ -275,15 +305,22 @@ def epoch_text(epoch: int, epochs: int, row: Mapping[str, float]) -> str:
     words = [f"{c.replace('/', ' ')} {row[c]:.3f}" for c in ("train/loss", chosen_column(row)) if c in row]
     if "seconds" in row:
         words.append(about(row["seconds"]))
-    return f"epoch {epoch}" + (f" of {epochs}" if epochs else "") + (f": {', '.join(words)}" if words else "")
+    text = say("epoch {epoch} of {epochs}", epoch=epoch, epochs=epochs) if epochs else say("epoch {epoch}", epoch=epoch)
+    return say("{text}: {words}", text=text, words=", ".join(words)) if words else text
 
 
 def outcome_text(record: Record, metric: Metric) -> str:
     """What a run came to on the study's metric, in a few words."""
     if not record.done:
-        return f"failed: {record.why}"
+        return say("failed: {why}", why=record.why)
     value = value_of(metric, record.scores, "test")
-    score = f"test {metric.name} has no value" if math.isnan(value) else f"test {metric.name} {value:.3f}"
+    score = (
+        say("test {metric} has no value", metric=metric.name)
+        if math.isnan(value)
+        else say("test {metric} {value:.3f}", metric=metric.name, value=value)
+    )
     # Training code of the user's own need not tell of epochs.
-    spent = f"{record.epochs} epochs in " if record.epochs else ""
-    return f"{score}, {spent}{about(record.seconds)}"
+    time = about(record.seconds)
+    if not record.epochs:
+        return say("{score}, {time}", score=score, time=time)
+    return say("{score}, {epochs} epochs in {time}", score=score, epochs=record.epochs, time=time)

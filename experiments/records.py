@@ -23,6 +23,7 @@ from mmcore.facts import Environment
 from mmcore.files import BrokenFile, broken_by, open_file, read_kept, set_aside, unopened
 from mmcore.fingerprint import NUMERICS, fingerprint
 from mmcore.frozen import Number
+from mmcore.language import say
 from mmcore.record import Head, Record
 
 RECORD = "record.json"
@@ -114,7 +115,12 @@ def record_or_aside(folder: Path, say: Callable[[str], None]) -> Record | None:
 def put_aside(broken: BrokenFile) -> str:
     """Rename a broken file, and say so in one line."""
     kept = set_aside(broken.path)
-    return f"{broken.rule} (found {broken.found}); it is kept as {kept}, and the run is trained again"
+    return say(
+        "{rule} (found {found}); it is kept as {kept}, and the run is trained again",
+        rule=broken.rule,
+        found=broken.found,
+        kept=kept,
+    )
 
 
 def _belongs(head: Head, folder: Path) -> None:

@@ -9,6 +9,7 @@ from mmcore.config import RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.events import Note, OnEvent
 from mmcore.files import set_aside
+from mmcore.language import say
 
 
 def restored(config: RunConfig, folder: Path, prepared: Callable[[], Prepared], on_event: OnEvent) -> bool:
@@ -35,8 +36,13 @@ def restored(config: RunConfig, folder: Path, prepared: Callable[[], Prepared], 
             except UnreadableCheckpoint as error:
                 torn.append((path, error))
     for path, error in torn:
-        kept = f"it is kept as {set_aside(path)}, and the run is trained again"
-        on_event(Note(f"{path.name} is torn (found {error.found}); {kept}"))
+        text = say(
+            "{file} is torn (found {found}); it is kept as {kept}, and the run is trained again",
+            file=path.name,
+            found=error.found,
+            kept=set_aside(path),
+        )
+        on_event(Note(text))
     if torn:
         # A training that is finished keeps nothing to go on from.
         (folder / "checkpoints" / "last.pt").unlink(missing_ok=True)

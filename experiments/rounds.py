@@ -20,6 +20,7 @@ from experiments.records import is_locked, put_aside, read_record
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.events import EpochDone, Load
 from mmcore.files import BrokenFile
+from mmcore.language import say
 
 Config = TypeVar("Config", RunConfig, ForeignConfig)
 
@@ -73,7 +74,7 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
     open_runs = _open_runs(todo, how)
     reused = len(todo.runs) - len(open_runs)
     if reused:
-        display.say(f"{reused} of {len(todo.runs)} runs are there already and are reused")
+        display.say(say("{n} of {all} runs are there already and are reused", n=reused, all=len(todo.runs)))
     if not open_runs:
         how.mend()
         return
@@ -109,7 +110,7 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), reused)
                     display.finished(label, outcome_text(record, request.study.metric), not record.done, run.arm)
                 case Lost():
-                    display.say(f"{label}: {message.text}; resuming")
+                    display.say(say("{run}: {text}; resuming", run=label, text=message.text))
                 case GivenUp(fingerprint):
                     record = give_up(run, request, home, message.text)
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), None)

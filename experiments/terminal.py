@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TextIO
 from mmcore.atomic import FULL, disk_full
 from mmcore.errors import MMStudyError
 from mmcore.files import found_by_system, next_step_of
+from mmcore.language import later, say
 
 _UNSAFE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
@@ -94,7 +95,7 @@ def safe_output() -> Iterator[None]:
         yield
 
 
-INTERRUPTED = "interrupted; finished work is kept, and the same command resumes"
+INTERRUPTED = later("interrupted; finished work is kept, and the same command resumes")
 
 
 def guarded(work: Callable[[], None]) -> None:
@@ -109,7 +110,7 @@ def guarded(work: Callable[[], None]) -> None:
             work()
         except KeyboardInterrupt:
             # Before or after the verb itself, which may have more to do.
-            print(INTERRUPTED, file=sys.stderr)
+            print(say(INTERRUPTED), file=sys.stderr)
             sys.exit(130)
         except MMStudyError as error:
             print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)

@@ -11,6 +11,7 @@ from experiments.home import Home
 from experiments.tracking.store import Store, tracking_uri
 from experiments.tracking.views import runs_address, start_address
 from mmcore.errors import StoreError
+from mmcore.language import say
 
 
 def serve(home: Home, study: str | None, port: int) -> int:
@@ -35,7 +36,7 @@ def serve(home: Home, study: str | None, port: int) -> int:
         )
     store = Store(home)
     page = start_address() if study is None else runs_address(_shown(store, study))
-    print(f"MLflow: http://127.0.0.1:{port}/{page}   (Ctrl-C stops it)", flush=True)
+    print(say("MLflow: http://127.0.0.1:{port}/{page}   (Ctrl-C stops it)", port=port, page=page), flush=True)
     # As it comes, mlflow's server is 15 processes and 2.6 GB; so it is two and 0.5 GB.
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1"]

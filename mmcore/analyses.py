@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter
 from mmcore.config import Custom, CustomModel, RunConfig, TransformerEncoder
 from mmcore.errors import ConfigError
 from mmcore.frozen import Frozen
+from mmcore.language import later
 from mmcore.limits import Million, Thousand
 from mmcore.names import Name
 
@@ -158,13 +159,13 @@ def left_out(analysis: AnyAnalysis, config: RunConfig, modalities: tuple[str, ..
         case GatesAnalysis() if isinstance(model, CustomModel) or isinstance(model.fusion, Custom):
             if len(modalities) < 2:
                 return None
-            return (
+            return later(
                 "gates of a class of your own cannot be held at their mean; what it traces as gates/NAME is in records"
             )
         case AttentionAnalysis() if isinstance(model, CustomModel):
-            return "a model of your own keeps no attention that could be followed from layer to layer"
+            return later("a model of your own keeps no attention that could be followed from layer to layer")
         case AttentionAnalysis() if isinstance(model.encoder, Custom):
-            return "an encoder of your own keeps no attention that could be followed from layer to layer"
+            return later("an encoder of your own keeps no attention that could be followed from layer to layer")
         case _:
             return None
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import Final, Literal, cast, get_args
 
 from mmcore.errors import ConfigError
@@ -81,8 +82,40 @@ def say(text: str, /, **values: object) -> str:
         'gated is ahead by 0.10'
     """
     chosen = language()
-    found = text if chosen == "en" else _catalogue(chosen).get(("", text), text)
-    return found.format(**values) if values else found
+    if chosen == "en":
+        return text.format(**values) if values else text
+    found = _catalogue(chosen).get(("", text), text)
+    return _put_in(found, values) if values else found
+
+
+def _put_in(text: str, values: Mapping[str, object]) -> str:
+    """A text with its values, and a space where a Latin letter or a digit of a value meets a Japanese letter.
+
+    What a value holds stays as it is: names are the user's.
+    """
+    said = ""
+    for literal, name, form, conversion in Formatter().parse(text):
+        said = _beside(said, literal)
+        if name is not None:
+            value = Formatter().convert_field(values[name], conversion)
+            said = _beside(said, format(value, form or ""))
+    return said
+
+
+def _beside(left: str, right: str) -> str:
+    if left and right and {_LATIN, _JAPANESE} == {_script(left[-1]), _script(right[0])}:
+        return f"{left} {right}"
+    return left + right
+
+
+_LATIN, _JAPANESE = "latin", "japanese"
+
+
+def _script(letter: str) -> str:
+    """The script of a letter or digit; empty for punctuation, spaces and signs."""
+    if letter.isascii():
+        return _LATIN if letter.isalnum() or letter in "_%" else ""
+    return _JAPANESE if "\u3041" <= letter <= "\u30ff" or "\u4e00" <= letter <= "\u9fff" else ""
 
 
 def later(text: str, /) -> str:

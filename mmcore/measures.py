@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmcore.errors import ConfigError, nearest
+from mmcore.language import later
 from mmcore.schema import Targets
 
 
@@ -46,63 +47,79 @@ MEASURES: dict[str, Measure] = {
         Measure(
             "skill",
             True,
-            "skill",
-            "How the model's loss compares with that of the better of two naive predictions: 1 is perfect, 0 is no "
-            "better, −1 is infinitely worse. Above 0 it is the share of the naive loss that the model removes; below "
-            "0, minus the share of its own loss that the naive prediction would remove.",
+            later("skill"),
+            later(
+                "How the model's loss compares with that of the better of two naive predictions: 1 is perfect, 0 is "
+                "no better, −1 is infinitely worse. Above 0 it is the share of the naive loss that the model removes; "
+                "below 0, minus the share of its own loss that the naive prediction would remove."
+            ),
         ),
         Measure(
             "relative_skill",
             True,
-            "relative skill",
-            "1 − loss ÷ naive loss. The same as skill above 0; below 0 it has no limit, so one component on which the "
-            "naive prediction is nearly exact can outweigh all others in the mean.",
+            later("relative skill"),
+            later(
+                "1 − loss ÷ naive loss. The same as skill above 0; below 0 it has no limit, so one component on which "
+                "the naive prediction is nearly exact can outweigh all others in the mean."
+            ),
         ),
         Measure(
             "loss",
             False,
-            "loss",
-            "The loss under fixed weights of 1, whatever weights trained the model.",
+            later("loss"),
+            later("The loss under fixed weights of 1, whatever weights trained the model."),
             whole="sum",
         ),
         Measure(
-            "f1", True, "F1", "Harmonic mean of precision and recall at a threshold of one half.", kinds=("binary",)
+            "f1",
+            True,
+            later("F1"),
+            later("Harmonic mean of precision and recall at a threshold of one half."),
+            kinds=("binary",),
         ),
         Measure(
             "average_precision",
             True,
-            "average precision",
-            "Area under the precision-recall curve: how well the predicted probabilities rank the true cases.",
+            later("average precision"),
+            later("Area under the precision-recall curve: how well the predicted probabilities rank the true cases."),
             kinds=("binary",),
         ),
-        Measure("accuracy", True, "accuracy", "Share of predictions that name the right class.", kinds=_CLASSES),
+        Measure(
+            "accuracy",
+            True,
+            later("accuracy"),
+            later("Share of predictions that name the right class."),
+            kinds=_CLASSES,
+        ),
         Measure(
             "balanced_accuracy",
             True,
-            "balanced accuracy",
-            "Share of right predictions, each class counting the same however rare it is.",
+            later("balanced accuracy"),
+            later("Share of right predictions, each class counting the same however rare it is."),
             kinds=_CLASSES,
         ),
         Measure(
             "macro_f1",
             True,
-            "macro-F1",
-            "F1 of each class, averaged so that every class counts the same.",
+            later("macro-F1"),
+            later("F1 of each class, averaged so that every class counts the same."),
             kinds=_CLASSES,
         ),
         Measure(
             "log_loss",
             False,
-            "log loss",
-            "Mean of −ln p, with p the probability that the model gave to the right class: 0 is perfect, and being "
-            "sure and wrong costs most.",
+            later("log loss"),
+            later(
+                "Mean of −ln p, with p the probability that the model gave to the right class: 0 is perfect, and being "
+                "sure and wrong costs most."
+            ),
             kinds=_CLASSES,
         ),
         Measure(
             "mae",
             False,
-            "mean absolute error",
-            "Mean distance between prediction and truth, in the parameter's own unit.",
+            later("mean absolute error"),
+            later("Mean distance between prediction and truth, in the parameter's own unit."),
             unit="original",
             kinds=("continuous",),
             whole=None,

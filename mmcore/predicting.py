@@ -148,6 +148,14 @@ def _check_modality(name: str, ours: Modality, theirs: Modality, refuse: Refuse)
             refuse(f"the kind of column '{column}' of modality '{name}'", one, other)
     if ours.labels != theirs.labels:
         refuse(f"the classes of modality '{name}'", ours.labels, theirs.labels)
+    # A corpus that does not say what computed its features may be read: nothing is known against it.
+    made, now = ({one.identity for one in each.extractors} for each in (ours, theirs))
+    if made and now and made != now:
+        refuse(f"what computed modality '{name}' (extractors)", _listed(made - now), _listed(now - made))
+
+
+def _listed(identities: set[tuple[str, str, str | None, str | None]]) -> str:
+    return "; ".join(" ".join(filter(None, one)) for one in sorted(identities, key=str)) or "none besides"
 
 
 def predict_items(

@@ -30,6 +30,7 @@ from mmcore.errors import CheckpointError, ConfigError, TrainingDiverged
 from mmcore.events import Note, OnEvent, ignore
 from mmcore.facts import Chosen, CorpusFacts, Failure, GateUse, Hardware, Leakage, Side, SplitFacts
 from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
+from mmcore.language import say
 from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.multimodal import MultimodalModel
@@ -138,7 +139,7 @@ def _run(
     refuse_untrained(prepared, split.train, read)
     for side, members in (("train", split.train), ("validation", split.validation)):
         for text in remarks(prepared, side, members):
-            on_event(Note(f"{text}: see check ABL038 or ABL039"))
+            on_event(Note(say("{text}: see check ABL038 or ABL039", text=text)))
     normaliser = fit_normaliser(prepared, split.train)
     prepared = with_placebos(prepared, config.data.placebo, split, config.repeat)
     data = Data(config, prepared, normaliser, task, on_event)

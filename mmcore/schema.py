@@ -20,6 +20,26 @@ __all__ = [
 ]  # fmt: skip
 
 
+class Extractor(Frozen):
+    """A program that computed features from footage or other media."""
+
+    name: str
+    """Short name, such as ``silero-vad``."""
+    version: str
+    """Changes whenever the program gives other numbers."""
+    package: str | None = None
+    """The package behind it with its version, as installed then."""
+    weights: str | None = None
+    """``sha256:`` and the hash of the file of its weights; None: it has none."""
+    settings: str | None = None
+    """What else decides its numbers, in words."""
+
+    @property
+    def identity(self) -> tuple[str, str, str | None, str | None]:
+        """Two extractors that agree in it give the same numbers, but for what a new version of a package brings."""
+        return self.name, self.version, self.weights, self.settings
+
+
 class Modality(Clock):
     """A named stream of features over time: one table per item."""
 
@@ -30,6 +50,8 @@ class Modality(Clock):
     missing_values: tuple[float, ...] = ()
     """Numbers that stand for no value in every column besides those of times, such as -99999: read as if the cell
     were empty."""
+    extractors: tuple[Extractor, ...] = ()
+    """What computed the features, where that is known; a model then reads only what the same ones computed."""
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

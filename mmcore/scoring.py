@@ -14,6 +14,7 @@ from mmcore.data.normalisation import Normaliser
 from mmcore.data.prepared import Prepared
 from mmcore.errors import SplitError
 from mmcore.events import Note, OnEvent
+from mmcore.language import say
 from mmcore.training.baselines import Baseline
 from mmcore.training.custom_metrics import CustomMetrics
 from mmcore.training.evaluation import MODEL, Naive, Predict, evaluate
@@ -52,7 +53,9 @@ class Data:
             )
         short = len(items) - len(np.unique(loader.table_W4[:, 0]))
         if short:
-            self.on_event(Note(f"{short} of {len(items)} {side} items are too short for the task and are left out"))
+            facts = {"n": short, "all": len(items), "side": side}
+            text = say("{n} of {all} {side} items are too short for the task and are left out", **facts)
+            self.on_event(Note(text))
         return loader
 
     def targets_only(self, items: Sequence[int]) -> Loader:

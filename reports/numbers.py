@@ -148,6 +148,28 @@ def listing(names: list[str] | tuple[str, ...]) -> str:
     return say("{names} and {last}", names=say(", ").join(names[:-1]), last=names[-1])
 
 
+def prose(*sentences: str) -> str:
+    """Sentences one after another, as the language puts them; empty ones are left out.
+
+    Example:
+        >>> prose("One.", "", "Two.")
+        'One. Two.'
+    """
+    text = ""
+    for sentence in filter(None, sentences):
+        # A sentence of the user's, in Latin letters, is followed by a space in every language.
+        if text and text[-1].isascii():
+            text = f"{text} {sentence}"
+        else:
+            text = say("{text} {sentence}", text=text, sentence=sentence) if text else sentence
+    return text
+
+
+def opened(text: str) -> str:
+    """A text whose first letter is a capital, as a sentence begins; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def counted(n: int, noun: str, plural: str | None = None) -> str:
     """``1 repeat``, ``8 repeats``; in another language as its catalogue says it of this noun."""
     return said_of(n, noun) or f"{n} {noun if n == 1 else plural or noun + 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 
 import pytest
@@ -9,11 +10,38 @@ import pytest
 from docsite.strings import ROOT, all_said, translated, unsaid
 from mmcore.errors import ConfigError
 from mmcore.language import LANGUAGES, language, later, say, speaking
-from reports.numbers import counted, duration, interval, listing, probability
+from reports.numbers import counted, duration, interval, listing, probability, prose
 
 OTHERS = [name for name in LANGUAGES if name != "en"]
-SPOKEN_THROUGHOUT: tuple[str, ...] = ()
+SPOKEN_THROUGHOUT: tuple[str, ...] = (
+    *(f"reports/checks/{name}.py" for name in ("corpus", "data", "design", "evidence", "factors", "records", "scores")),
+    "reports/checks/search.py", "reports/checks/text.py", "reports/checks/training.py",
+    "reports/cards", "reports/compare/text.py", "reports/figures", "reports/model", "reports/numbers.py",
+    "reports/output", "reports/records/origin.py", "reports/sections", "reports/statistics", "reports/summary",
+    "reports/verdicts",
+    *(f"experiments/cli/{name}.py" for name in (
+        "compare", "data", "doctor", "export", "help", "home", "labels", "main", "predict", "quality", "searches",
+        "status", "text", "tracking",
+    )),
+    *(f"experiments/planning/{name}.py" for name in (
+        "estimate", "foreign", "foresight", "plan", "precision", "remaining", "search", "sequential", "windows",
+    )),
+    "experiments/checking.py", "experiments/corpus_view.py", "experiments/doctor.py", "experiments/driver.py",
+    "experiments/foreign/facts.py", "experiments/judge.py", "experiments/outcome.py", "experiments/progress.py",
+    "experiments/rounds.py", "experiments/scores/pairing.py",
+)  # fmt: skip
 """Folders and files in which every sentence goes through ``say``; a new one in English alone fails here."""
+MARKUP = re.compile(r'^<|="|:[\w{].*;|@\w|^Noto Sans')
+"""Elements of a page, styles, queries of a table, fonts."""
+NO_SENTENCES = frozenset({
+    "dict[tuple[str, str], np.ndarray]", "these items only", " on these items", "groups of items", "joint sign flips",
+    "two-level bootstrap of {}", "bootstrap of groups of items", "rows of a plot", "{The mmstudy authors}",
+    "mmstudy: ablation studies for multimodal sequence models", "figure '{}' has nothing to draw here",
+    "the report has no figure '{}'", "missing from font", "outside lower center", "outside upper left",
+    "Glyph .* missing from font",
+    "% lualatex または xelatex でコンパイルしてください。",
+})  # fmt: skip
+"""Keys, names of streams of random numbers, parts of errors, and what other programs read."""
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -39,7 +67,9 @@ def test_a_translation_has_the_values_of_its_text_and_no_others(name: str) -> No
 
 @pytest.mark.parametrize("place", SPOKEN_THROUGHOUT)
 def test_no_sentence_of_a_translated_room_escapes_the_catalogue(place: str) -> None:
-    assert not list(unsaid(ROOT / place))
+    keys = {text.lower() for _, text in all_said()}
+    found = [one for one in unsaid(ROOT / place) if one[2].lower() not in keys and not MARKUP.search(one[2])]
+    assert [one for one in found if one[2] not in NO_SENTENCES] == []
 
 
 def _fields(text: str) -> set[str]:
@@ -81,3 +111,20 @@ def test_braces_stand_for_themselves_where_there_are_no_values() -> None:
     with speaking("ja"):
         assert say("{not a field}") == "{not a field}"
     assert later("as it is") == "as it is"
+
+
+def test_a_space_stands_where_a_value_in_latin_letters_meets_japanese() -> None:
+    with speaking("ja"):
+        assert say("{compared} on {metric} is one family.", compared="1 comparison", metric="F1") == (
+            "F1 についての 1 comparison が 1 つのファミリーです。"
+        )
+        assert say("'{name}'", name="a_b") == "「a_b」"
+        assert say("{low} to {high}", low="0.1", high="0.2") == "0.1〜0.2"
+
+
+def test_sentences_follow_one_another_as_the_language_puts_them() -> None:
+    with speaking("ja"):
+        assert prose("はい。", "", "そうです。") == "はい。そうです。"
+        assert prose("Why?", "理由です。") == "Why? 理由です。"
+    with speaking("en"):
+        assert prose("It is “so”", "", "Yes.") == "It is “so” Yes."

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmcore.language import later, say
+
 if TYPE_CHECKING:
     from mmcore.data.importers.sample import Options
 
@@ -41,6 +43,7 @@ class Kind(StrEnum):
     mult = "mult"
     datasets = "datasets"
     numpy = "numpy"
+    footage = "footage"
 
 
 CorpusFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The corpus's folder.")]
@@ -108,6 +111,7 @@ def check(
 
 @data.command("import")
 def import_(
+    context: typer.Context,
     kind: Annotated[Kind, typer.Argument(help="What to convert.")],
     paths: Annotated[
         list[Path],
@@ -129,8 +133,25 @@ def import_(
             "--sampling-rate", metavar="MODALITY=HZ", help="Rows per second; give the option once for each modality."
         ),
     ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            "--features",
+            metavar="LIST",
+            help="footage: what to compute: default, or sound, logmel, sight, faces, lite0, FILE.onnx; with commas.",
+        ),
+    ] = None,
+    timelines: Annotated[
+        Path | None,
+        typer.Option("--timelines", metavar="DIR", help="footage: editing timelines with the names of the videos."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="footage: processes; default: one for each core.")
+    ] = None,
 ) -> None:
     """Convert existing data into a corpus.
+
+    footage: video and sound files of a folder, from which features are computed; see docs/footage.md.
 
     csd: computational sequences of CMU-MultimodalSDK. mmsa, mult: their pickles, read without unpickling. datasets: a
     folder of Hugging Face datasets. numpy: an .npz archive or a folder of .npy files. smartwatch: 140 recordings that
@@ -140,9 +161,20 @@ def import_(
     from mmcore.data.importers.sample import Options, parse_rates
 
     options = Options(target, group, item, parse_rates(sampling_rate or []))
+    if kind is not Kind.footage and (features, timelines, workers) != (None, None, None):
+        raise typer.BadParameter(f"{kind.value} takes none of --features, --timelines and --workers")
     match kind:
+        case Kind.footage:
+            from experiments.cli.footage import import_footage_into
+            from mmcore.data.importers.kinds import only_path
+
+            if item is not None or sampling_rate:
+                raise typer.BadParameter("footage takes none of --item and --sampling-rate")
+            folder, home = only_path(kind.value, paths), context.obj.make()
+            lines = import_footage_into(folder, out, home, features or "default", timelines, target, group, workers)
+            typer.echo("\n".join(lines))
         case Kind.smartwatch | Kind.seed_layout:
-            typer.echo(f"wrote {_import_layout(kind, paths, out, options)}")
+            typer.echo(say("wrote {path}", path=_import_layout(kind, paths, out, options)))
         case _:
             from mmcore.data.importers.kinds import import_kind
 
@@ -175,7 +207,7 @@ def inspect(
     format: Annotated[Format, typer.Option("--format", help="text for people, json for scripts.")] = Format.text,
 ) -> None:
     """Show the contents of a corpus and the quality of its data, by modality, and where something looks wrong."""
-    from experiments.cli.text import lag_lines, quality_text
+    from experiments.cli.quality import lag_lines, quality_text
     from mmcore.config import DataConfig
     from mmcore.data.lag import lags_of
     from mmcore.data.prepare import prepare as build
@@ -200,7 +232,9 @@ def inspect(
     else:
         typer.echo(quality_text(store, items))
         if lags is not None:
-            typer.echo("\n".join(["", "lags", *lag_lines(lags, "s" if store.schema.step else "steps")]))
+            typer.echo(
+                "\n".join(["", say("lags"), *lag_lines(lags, later("s") if store.schema.step else later("steps"))])
+            )
 
 
 @data.command()
@@ -211,4 +245,4 @@ def prepare(context: typer.Context, folder: CorpusFolder) -> None:
 
     home = context.obj.make()
     store = build(folder, DataConfig(), home.prepared, lambda event: typer.echo(getattr(event, "text", ""), err=True))
-    typer.echo(f"prepared {len(store.items)} items in {home.prepared / store.key}")
+    typer.echo(say("prepared {n} items in {folder}", n=len(store.items), folder=home.prepared / store.key))

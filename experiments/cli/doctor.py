@@ -8,6 +8,8 @@ import typer
 
 from experiments.cli.data import Format
 from experiments.cli.options import FormatOption
+from mmcore.language import say
+from reports.lines import padded
 
 
 def doctor(context: typer.Context, format: FormatOption = Format.text) -> None:
@@ -22,7 +24,8 @@ def doctor(context: typer.Context, format: FormatOption = Format.text) -> None:
         typer.echo(json.dumps(as_json(findings), indent=1, ensure_ascii=False))
     else:
         for one in findings:
-            typer.echo(f"{one.topic:<15} {'' if one.fine else 'PROBLEM: '}{one.text}")
+            text = one.text if one.fine else say("PROBLEM: {text}", text=one.text)
+            typer.echo(f"{padded(say(one.topic), 15)} {text}")
     if not all(one.fine for one in findings):
         raise typer.Exit(1)
 

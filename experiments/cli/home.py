@@ -24,6 +24,7 @@ from experiments.cli.options import (
     aside,
     options_of,
 )
+from mmcore.language import say
 from reports.numbers import counted
 
 if TYPE_CHECKING:
@@ -69,16 +70,19 @@ def export(
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
     request = open_request(study, context.obj, options, aside)
     done = export_study(request, context.obj, out, checkpoints=checkpoints, corpus=with_corpus, on_event=aside)
-    unfinished = f"; {counted(done.unfinished, 'run')} not finished" if done.unfinished else ""
-    typer.echo(f"wrote {done.path} ({_size(done.size)}): {counted(done.runs, 'run')}{unfinished}")
+    runs = counted(done.runs, "run")
+    if done.unfinished:
+        runs = say("{runs}; {others} not finished", runs=runs, others=counted(done.unfinished, "run"))
+    typer.echo(say("wrote {path} ({size}): {runs}", path=done.path, size=_size(done.size), runs=runs))
     if done.left_out:
-        typer.echo("left out: checkpoints, which analyses need; --checkpoints sends them")
+        typer.echo(say("left out: checkpoints, which analyses need; --checkpoints sends them"))
     elif done.checkpoints:
-        typer.echo(f"with {counted(done.checkpoints, 'checkpoint')} ({_size(done.checkpoint_bytes)})")
+        sent = counted(done.checkpoints, "checkpoint")
+        typer.echo(say("with {checkpoints} ({size})", checkpoints=sent, size=_size(done.checkpoint_bytes)))
     if done.corpus is False:
-        typer.echo("left out: the corpus; --with-corpus sends it")
+        typer.echo(say("left out: the corpus; --with-corpus sends it"))
     if done.code:
-        typer.echo(f"with code of yours, which the study needs: {', '.join(done.code)}")
+        typer.echo(say("with code of yours, which the study needs: {names}", names=", ".join(done.code)))
 
 
 @home.command("import")
@@ -94,17 +98,24 @@ def import_(
     from experiments.results import rebuild_command
 
     done = import_study(archive, context.obj, with_code=with_code)
-    known = f", {done.known} were here already" if done.known else ""
-    typer.echo(f"imported {counted(done.placed, 'run')}{known}")
+    runs = counted(done.placed, "run")
+    typer.echo(
+        say("imported {runs}, {n} were here already", runs=runs, n=done.known)
+        if done.known
+        else say("imported {runs}", runs=runs)
+    )
     if done.study is not None:
-        typer.echo(f"study file: {done.study}")
+        typer.echo(say("study file: {path}", path=done.study))
     if done.code:
-        typer.echo(f"code: {', '.join(map(str, done.code))}")
+        typer.echo(say("code: {names}", names=", ".join(map(str, done.code))))
     if done.searches:
-        typer.echo(f"{counted(done.searches, 'search', 'searches')} copied")
+        typer.echo(say("{searches} copied", searches=counted(done.searches, "search", "searches")))
     if done.done < done.planned:
-        typer.echo(f"{done.done} of the {counted(done.planned, 'run')} that this version plans are finished", err=True)
-    typer.echo(f"report: {rebuild_command(done.request, context.obj)}")
+        text = say(
+            "{n} of the {runs} that this version plans are finished", n=done.done, runs=counted(done.planned, "run")
+        )
+        typer.echo(text, err=True)
+    typer.echo(say("report: {page}", page=rebuild_command(done.request, context.obj)))
     typer.echo(f"MLflow: {rebuild_command(done.request, context.obj, 'sync')}")
 
 
@@ -148,14 +159,35 @@ def _as_json(checked: Checked) -> dict[str, object]:
 
 
 def _as_text(checked: Checked) -> str:
-    read = ", ".join(counted(count, *names) for names, count in checked.looked_at.items() if count) or "nothing"
-    lines = [f"home {checked.home.root}: read {read}"]
+    read = [_counted(kind, count) for kind, count in checked.looked_at.items() if count]
+    lines = [say("home {home}: read {read}", home=checked.home.root, read=say(", ").join(read) or say("nothing"))]
     if checked.busy:
-        lines.append(f"left out: {counted(checked.busy, 'run')} in training")
-    lines += [f"removed: {one.where}" for one in checked.removed]
+        lines.append(say("left out: {runs} in training", runs=counted(checked.busy, "run")))
+    lines += [say("removed: {path}", path=one.where) for one in checked.removed]
     lines += [f"{one.kind}: {one.message}" for one in checked.findings]
-    lines.append(counted(len(checked.findings), "finding") if checked.findings else "nothing is wrong")
+    lines.append(counted(len(checked.findings), "finding") if checked.findings else say("nothing is wrong"))
     return "\n".join(lines)
+
+
+def _counted(kind: tuple[str, str], n: int) -> str:
+    """How many things of a kind were looked at, in words."""
+    match kind[0]:
+        case "run":
+            return counted(n, "run")
+        case "prepared store":
+            return counted(n, "prepared store")
+        case "corpus":
+            return counted(n, "corpus", "corpora")
+        case "database of MLflow":
+            return counted(n, "database of MLflow", "databases of MLflow")
+        case "search":
+            return counted(n, "search", "searches")
+        case "report":
+            return counted(n, "report")
+        case "list of analyses":
+            return counted(n, "list of analyses", "lists of analyses")
+        case other:
+            return counted(n, other, kind[1])
 
 
 @home.command()
@@ -171,8 +203,10 @@ def move(
     from experiments.upkeep.move import move_home
 
     moved = move_home(context.obj, new)
-    typer.echo(f"moved {counted(moved.files, 'file')} from {context.obj.root} to {moved.home.root}")
-    typer.echo(f"next: mmstudy --home {shlex.quote(str(moved.home.root))}, or set MMSTUDY_HOME to this folder")
+    files, new_root = counted(moved.files, "file"), moved.home.root
+    typer.echo(say("moved {files} from {old} to {new}", files=files, old=context.obj.root, new=new_root))
+    command = f"mmstudy --home {shlex.quote(str(new_root))}"
+    typer.echo(say("next: {command}, or set MMSTUDY_HOME to this folder", command=command))
 
 
 def _size(number: int) -> str:

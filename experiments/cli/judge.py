@@ -11,6 +11,7 @@ import typer
 
 from experiments.cli.data import Format
 from experiments.cli.options import FormatOption, StrictOption
+from mmcore.language import say
 
 
 class Step(StrEnum):
@@ -108,6 +109,6 @@ def judge(
         typer.echo("\n".join(wrapped(note).replace("−", "-") for note in found.notes) + "\n")
         typer.echo(as_text(found.summary))
         typer.echo(wrapped(found.summary.covers))
-        typer.echo(f"\nReport: {found.report}")
+        typer.echo("\n" + say("Report: {path}", path=found.report))
     if strict and found.summary.warnings:
         raise typer.Exit(1)

@@ -15,6 +15,7 @@ from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
 from experiments.cli.doctor import doctor, print_version
 from experiments.cli.export import export
+from experiments.cli.help import SpokenGroup, use_language
 from experiments.cli.home import home
 from experiments.cli.judge import judge
 from experiments.cli.options import (
@@ -43,18 +44,21 @@ from experiments.cli.options import (
 )
 from experiments.cli.predict import predict
 from experiments.cli.status import status
+from experiments.cli.timeline import timeline
 from experiments.cli.tracking import sync, ui
 from experiments.cli.verify import verify
 from experiments.home import Home
 from experiments.planning.checked import check_texts
 from experiments.terminal import INTERRUPTED, guarded
 from experiments.upkeep.locks import at_work
+from mmcore.language import language, say
 from reports.numbers import counted
 
 if TYPE_CHECKING:
     from experiments.outcome import Outcome
 
 app = typer.Typer(
+    cls=SpokenGroup,
     help="Ablation studies for multimodal sequence models, with verdicts that hold up.\n\n"
     "STUDY is a name from `mmstudy list`, or the path of a YAML file. "
     "Exit codes: 0 done; 1 done, but runs failed or, with --strict, checks warn; 2 bad input; 130 interrupted.",
@@ -84,10 +88,22 @@ def _home(
             help="Database for searches, e.g. postgresql://…; default MMSTUDY_STORAGE, else a file in the home.",
         ),
     ] = None,
+    lang: Annotated[
+        str | None,
+        typer.Option(
+            "--lang",
+            metavar="en|ja",
+            help="Language of all output and of reports; default MMSTUDY_LANG, else the locale's.",
+            is_eager=True,
+            callback=use_language,
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=print_version)
     ] = False,
 ) -> None:
+    # A language that MMSTUDY_LANG names in vain is refused before any work.
+    language()
     check_texts({"home": home, "storage": storage})
     if storage is not None:
         os.environ["MMSTUDY_STORAGE"] = storage
@@ -210,7 +226,7 @@ def run(
     except KeyboardInterrupt:
         _interrupted()
     if outcome.mirrored:
-        typer.echo("MLflow is behind; when it answers again: mmstudy sync " + study, err=True)
+        typer.echo(say("MLflow is behind; when it answers again: {command}", command=f"mmstudy sync {study}"), err=True)
     _tell(outcome, format, strict, quiet)
 
 
@@ -282,6 +298,7 @@ app.command()(judge)
 app.command()(verify)
 app.command()(predict)
 app.command()(export)
+app.command()(timeline)
 
 
 @app.command()
@@ -326,7 +343,7 @@ def analyse(
 
 
 def _interrupted() -> NoReturn:
-    typer.echo(INTERRUPTED, err=True)
+    typer.echo(say(INTERRUPTED), err=True)
     raise typer.Exit(130) from None
 
 
@@ -340,11 +357,13 @@ def _tell(outcome: Outcome, format: Format, strict: bool, quiet: bool = False) -
         typer.echo(str(outcome.report))
     else:
         typer.echo(as_text(outcome.summary))
-        typer.echo(f"\nReport: {outcome.report}")
+        typer.echo("\n" + say("Report: {path}", path=outcome.report))
     if outcome.failed:
-        typer.echo(f"{counted(outcome.failed, 'run')} failed; the report counts them", err=True)
+        runs = counted(outcome.failed, "run")
+        typer.echo(say("{runs} failed; the report counts them", runs=runs), err=True)
     if outcome.unanswered:
-        typer.echo(f"analyses of {counted(outcome.unanswered, 'run')} failed; the report says why", err=True)
+        runs = counted(outcome.unanswered, "run")
+        typer.echo(say("analyses of {runs} failed; the report says why", runs=runs), err=True)
     if outcome.failed or outcome.unanswered or (strict and outcome.summary.warnings):
         raise typer.Exit(1)
 

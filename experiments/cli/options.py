@@ -198,6 +198,10 @@ def aside(event: Event) -> None:
         typer.echo(event.text, err=True)
 
 
+OF_MMSTUDY = ("--home", "--storage", "--lang")
+"""Options of mmstudy itself, which every verb takes."""
+
+
 def own_options_first(words: Sequence[str]) -> list[str]:
     """``run STUDY --home DIR`` as ``--home DIR run STUDY``: options of mmstudy itself may stand behind the command."""
     first: list[str] = []
@@ -206,9 +210,9 @@ def own_options_first(words: Sequence[str]) -> list[str]:
     while at < len(words):
         option, equals, _ = words[at].partition("=")
         value = words[at + 1] if at + 1 < len(words) else "--"
-        if option in ("--home", "--storage") and equals:
+        if option in OF_MMSTUDY and equals:
             first.append(words[at])
-        elif option in ("--home", "--storage") and not value.startswith("--"):
+        elif option in OF_MMSTUDY and not value.startswith("--"):
             first += [option, value]
             at += 1
         else:

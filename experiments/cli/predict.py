@@ -19,6 +19,7 @@ from experiments.cli.options import (
     StudyArgument,
     options_of,
 )
+from mmcore.language import say
 
 if TYPE_CHECKING:
     from experiments.trained_arm import Which
@@ -87,4 +88,12 @@ def predict(
         typer.echo(f"{path}")
     items = len(set(found.values["item"])) if len(found.values) else 0
     by = counted(found.models, "model")
-    typer.echo(f"{counted(items, 'item')}, {counted(len(found.values), 'value')}, by {by} of arm '{arm}'")
+    typer.echo(
+        say(
+            "{items}, {values}, by {models} of arm '{arm}'",
+            items=counted(items, "item"),
+            values=counted(len(found.values), "value"),
+            models=by,
+            arm=arm,
+        )
+    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from experiments.cli.labels import clauses, labelled, width
 from experiments.planning.request import AnyRequest, trains_itself
 from experiments.planning.search import PlannedSearch
+from mmcore.language import later, say
 from reports.numbers import about
-from studies.search.resolved import TUNED
+from studies.search.resolved import TUNED, ResolvedSearch
 from studies.search.results import SearchResult, TrialState
 
 
@@ -15,38 +17,62 @@ def search_text(request: AnyRequest, planned: tuple[PlannedSearch, ...], workers
     """The searches for people, line by line."""
     search, study = request.study.search, request.study
     assert search is not None
-    budget = f"{search.budget.trials} trials" if search.budget.trials else f"{search.budget.epochs} epochs"
-    shared = "repeat 0" if search.repeats == 1 else f"repeats 0 to {search.repeats - 1}"
-    pruned = "no trial is pruned" if search.pruner == "none" else f"pruner {search.pruner}"
+    budget = _budget(search)
+    shared = say("repeat 0") if search.repeats == 1 else say("repeats 0 to {last}", last=search.repeats - 1)
+    pruned = say("no trial is pruned") if search.pruner == "none" else say("pruner {pruner}", pruner=search.pruner)
     lines = [
-        f"search   {', '.join(one.name for one in search.objective)} on {shared}; sampler {search.sampler}, {pruned}; "
-        f"{budget} for each of:"
+        labelled(
+            "search",
+            say(
+                "{objective} on {shared}; sampler {sampler}, {pruned}; {budget} for each of:",
+                objective=", ".join(one.name for one in search.objective),
+                shared=shared,
+                sampler=search.sampler,
+                pruned=pruned,
+                budget=budget,
+            ),
+        )
     ]
     for one in planned:
         # A budget in epochs reaches further where trials are pruned.
-        least = "at least " if search.budget.epochs and search.pruner != "none" else ""
-        state = f"{least}{one.left} to do" if one.left else "complete"
-        lines.append(f"  {one.arm}: {one.done} trials done, {state}")
+        more = bool(search.budget.epochs) and search.pruner != "none"
+        state = say("at least {n} to do", n=one.left) if more else say("{n} to do", n=one.left)
+        state = state if one.left else say("complete")
+        lines.append(f"  {say('{arm}: {n} trials done, {state}', arm=one.arm, n=one.done, state=state)}")
         lines += [f"    {path}: {text}" for path, text in one.hyperparameters.items()]
     if search.as_is:
-        lines.append(f"  nothing to tune, so used as written: {', '.join(search.as_is)}")
+        lines.append(f"  {say('nothing to tune, so used as written: {arms}', arms=', '.join(search.as_is))}")
     seconds = sum(one.seconds for one in planned) / workers
     if seconds:
         epochs, spent = sum(one.epochs for one in planned), sum(one.spent for one in planned)
-        pruned = f", with pruning about {spent:,}" if spent < epochs else ""
-        lines.append(f"  at most {epochs:,} epochs{pruned}; about {about(seconds)} on {workers} workers")
-    last = study.numbers[-1]
+        most = (
+            say("at most {epochs:,} epochs, with pruning about {spent:,}", epochs=epochs, spent=spent)
+            if spent < epochs
+            else say("at most {epochs:,} epochs", epochs=epochs)
+        )
+        time = say("about {time} on {workers} workers", time=about(seconds), workers=workers)
+        lines.append(f"  {clauses(most, time)}")
+    found = any(one.arm == TUNED for one in planned) and request.tunes
+    arms = say("{n} arms", n=len(study.arms))
+    if found and search.best == 1:
+        arms = say("the best setting and {arms}", arms=arms)
+    elif found:
+        arms = say("the {best} best settings and {arms}", best=search.best, arms=arms)
+    text = say("{arms} on fresh repeats {first} to {last}", arms=arms, first=study.first_repeat, last=study.numbers[-1])
     # Whether other training code reads test items in its trials, mmstudy cannot see.
-    tested = ", tested for the first time" if trains_itself(request) else ""
-    winners = [one.arm for one in planned if one.arm == TUNED]
-    best = "the best setting and " if search.best == 1 else f"the {search.best} best settings and "
     lines.append(
-        f"then     {best if winners and request.tunes else ''}{len(study.arms)} arms on fresh repeats "
-        f"{study.first_repeat} to {last}{tested}"
+        labelled("then", say("{text}, tested for the first time", text=text) if trains_itself(request) else text)
     )
-    if winners and request.tunes:
-        lines.append(f"         {search.best * len(study.numbers)} runs of what is found come on top of those below")
+    if found:
+        runs = search.best * len(study.numbers)
+        lines.append(" " * width() + say("{n} runs of what is found come on top of those below", n=runs))
     return lines
+
+
+def _budget(search: ResolvedSearch) -> str:
+    if search.budget.trials:
+        return say("{n} trials", n=search.budget.trials)
+    return say("{n} epochs", n=search.budget.epochs)
 
 
 def standing(request: AnyRequest) -> list[str]:
@@ -59,13 +85,17 @@ def standing(request: AnyRequest) -> list[str]:
     for arm in search.searches:
         one = found.get(arm.arm) or SearchResult(search, arm)
         states = Counter(trial.state for trial in one.trials)
-        text = ", ".join(f"{states[state]} {state}" for state in _STATES if states[state]) or "not begun"
-        budget = f"{search.budget.trials} trials" if search.budget.trials else f"{search.budget.epochs} epochs"
-        line = f"search for {arm.arm}: {text}; budget {budget}"
-        if one.leader is not None:
-            line += f"; best {one.leader.values[0]:.3f} (trial {one.leader.number})"
-        lines.append(line)
+        ended = [say("{n} {state}", n=states[state], state=say(state)) for state in _STATES if states[state]]
+        best = (
+            say("best {value:.3f} (trial {number})", value=one.leader.values[0], number=one.leader.number)
+            if one.leader is not None
+            else ""
+        )
+        stands = say("search for {arm}: {text}", arm=arm.arm, text=say(", ").join(ended) or say("not begun"))
+        lines.append(clauses(stands, say("budget {budget}", budget=_budget(search)), best))
     return lines
 
 
 _STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed", "running", "waiting")
+MARKED = (later("complete"), later("pruned"), later("failed"), later("running"), later("waiting"))
+"""The states of trials, for the languages."""

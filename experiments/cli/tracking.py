@@ -22,6 +22,7 @@ from experiments.cli.options import (
     options_of,
     use_metrics,
 )
+from mmcore.language import say
 
 
 def sync(
@@ -49,7 +50,7 @@ def sync(
     if error:
         raise typer.Exit(1)
     if not quiet:
-        typer.echo(f"MLflow holds every finished run of {study}")
+        typer.echo(say("MLflow holds every finished run of {study}", study=study))
 
 
 def ui(

@@ -13,6 +13,8 @@ import yaml
 
 from experiments.cli.data import Format
 from mmcore.errors import ConfigError
+from mmcore.language import say
+from reports.lines import padded
 
 if TYPE_CHECKING:
     from mmcore.promises.verify import Verified
@@ -116,13 +118,21 @@ def _arguments(text: str | None) -> dict[str, Any]:
 
 def verified_text(found: Verified) -> str:
     """A line for each promise; below a broken one what was found."""
-    lines = [f"{found.part} as {found.family}", ""]
+    lines = [say("{part} as {family}", part=found.part, family=found.family), ""]
     width = max(len(promise.name) for promise in found.promises)
     for promise in found.promises:
-        mark = "BROKEN" if promise.broken is not None else "kept  " if promise.tested else "open  "
-        lines.append(f"{mark}  {promise.name:<{width}}  {promise.says}")
+        mark = say("BROKEN") if promise.broken is not None else say("kept") if promise.tested else say("open")
+        lines.append(f"{padded(mark, 6)}  {promise.name:<{width}}  {say(promise.says)}")
         if promise.broken is not None:
-            lines.append(f"{'':8}{'':<{width}}  found ({promise.variant}): {promise.broken}")
+            text = say("found ({variant}): {broken}", variant=promise.variant, broken=promise.broken)
+            lines.append(f"{'':8}{'':<{width}}  {text}")
     count, of = sum(p.broken is None and p.tested > 0 for p in found.promises), len(found.promises)
-    lines += ["", f"{count} of {of} promises kept; examples of {found.sizes}, seed {found.seed}"]
+    text = say(
+        "{n} of {all} promises kept; examples of {sizes}, seed {seed}",
+        n=count,
+        all=of,
+        sizes=found.sizes,
+        seed=found.seed,
+    )
+    lines += ["", text]
     return "\n".join(lines)

@@ -8,8 +8,9 @@ from dataclasses import replace
 from experiments.foreign.scores import judged_items
 from experiments.foreign.source import OwnTraining
 from experiments.relocation import shown
+from mmcore.language import later, say
 from mmcore.record import Record
-from reports.numbers import counted, listing, percent
+from reports.numbers import counted, listing, percent, prose
 from reports.records.origin import Foreign
 from studies.resolved import AnyStudy
 from studies.runner import AnyRunner, CommandRunner, Splits
@@ -48,18 +49,21 @@ def foreign_facts(training: OwnTraining, split: Splits) -> Foreign:
     share = training.runner.test_share
     ratio = (share or USUAL_SHARE) / (1 - (share or USUAL_SHARE))
     return Foreign(
-        called="this runner",
+        called=later("this runner"),
         ran=True,
-        pairing="Arms are paired by repeat: the training code gets the same number, its seed, in every arm.",
+        pairing=say("Arms are paired by repeat: the training code gets the same number, its seed, in every arm."),
         shared=split == "shared",
         overlap=ratio if split == "by_repeat" else 0.0,
         left_out=0.0 if split == "unknown" else ratio,
         split_known=split != "unknown",
         covers=covers(training.runner, split),
-        leaves_open=_LEAVES_OPEN[split],
+        leaves_open=say(_LEAVES_OPEN[split]) if _LEAVES_OPEN[split] else "",
         notes=(
-            ("Training code", f"{code_text(training)}, digest {training.source.digest}"),
-            ("Test items", split_text(training.runner, split)),
+            (
+                say("Training code"),
+                say("{code}, digest {digest}", code=code_text(training), digest=training.source.digest),
+            ),
+            (say("Test items"), split_text(training.runner, split)),
         ),
     )
 
@@ -67,7 +71,7 @@ def foreign_facts(training: OwnTraining, split: Splits) -> Foreign:
 _LEAVES_OPEN: dict[Splits, str] = {
     "shared": "",
     "by_repeat": "",
-    "unknown": (
+    "unknown": later(
         "Shown for new seeds of this training code. Not shown: that the same holds for other test items, on other "
         "data, or with other settings than this study's."
     ),
@@ -80,10 +84,12 @@ def code_text(training: OwnTraining) -> str:
     runner, source = training.runner, training.source
     what = runner.command if isinstance(runner, CommandRunner) else runner.function
     known = (
-        f"source {listing(source.files)}" if len(source.files) <= SHOWN else counted(len(source.files), "source file")
+        say("source {files}", files=listing(source.files))
+        if len(source.files) <= SHOWN
+        else counted(len(source.files), "source file")
     )
-    known = known if source.files else "no source file known, so changes go unnoticed"
-    return f"{what} (in {shown(source.folder)}; {known})"
+    known = known if source.files else say("no source file known, so changes go unnoticed")
+    return say("{what} (in {folder}; {known})", what=what, folder=shown(source.folder), known=known)
 
 
 SHOWN = 4
@@ -94,15 +100,19 @@ def split_text(runner: AnyRunner, split: Splits) -> str:
     """How training code divides items, in a few words."""
     match split:
         case "shared":
-            seen = "says the study" if runner.split == "shared" else "as the scores by item show"
-            return f"the same in every repeat, {seen}"
+            return say("the same in every repeat, {seen}", seen=_seen(runner))
         case "by_repeat":
-            return f"{percent(runner.test_share or 0.0)} drawn by each repeat, says the study"
+            return say("{share} drawn by each repeat, says the study", share=percent(runner.test_share or 0.0))
         case "unknown":
-            return "not known for this runner"
+            return say("not known for this runner")
 
 
-_UNSEEN = (
+def _seen(runner: AnyRunner) -> str:
+    """How it is known that all repeats test the same items."""
+    return say("says the study") if runner.split == "shared" else say("as the scores by item show")
+
+
+_UNSEEN = later(
     "mmstudy cannot see whether test items were read during training, nor whether the training code uses the repeat "
     "in every arm alike."
 )
@@ -112,27 +122,37 @@ def covers(runner: AnyRunner, split: Splits) -> str:
     """Which variation the intervals cover, and which they do not."""
     match split:
         case "shared":
-            assumed = (
+            return prose(
+                say(
+                    "Every repeat tests the same items ({seen}). Intervals of arms cover what the seed of the training "
+                    "code decides. A verdict also holds for new items where scores by item show it; one “on these "
+                    "items” holds for the tested items alone.",
+                    seen=_seen(runner),
+                ),
                 ""
                 if runner.test_share
-                else f" The study does not say which share of all items is tested (test_share); {percent(USUAL_SHARE)} "
-                "is assumed."
-            )
-            return (
-                f"Every repeat tests the same items ({split_text(runner, split).rpartition(', ')[2]}). Intervals of "
-                "arms cover what the seed of the training code decides. A verdict also holds for new items where "
-                "scores by item show it; one “on these items” holds for the tested items alone."
-                f"{assumed} {_UNSEEN}"
+                else say(
+                    "The study does not say which share of all items is tested (test_share); {share} is assumed.",
+                    share=percent(USUAL_SHARE),
+                ),
+                say(_UNSEEN),
             )
         case "by_repeat":
-            return (
-                "The study says that each repeat draws its own test items. Intervals cover this draw and what else the "
-                f"seed of the training code decides. Repeats share training items, so intervals use the Nadeau–Bengio "
-                f"correction. {_UNSEEN} No verdict covers other data."
+            return prose(
+                say(
+                    "The study says that each repeat draws its own test items. Intervals cover this draw and what else "
+                    "the seed of the training code decides. Repeats share training items, so intervals use the "
+                    "Nadeau–Bengio correction."
+                ),
+                say(_UNSEEN),
+                say("No verdict covers other data."),
             )
         case "unknown":
-            return (
-                "Verdicts are about new seeds of this training code: intervals cover what its seed decides. It is not "
-                "known whether the seed also draws the test items, so no verdict claims anything about new items. "
-                + _UNSEEN
+            return prose(
+                say(
+                    "Verdicts are about new seeds of this training code: intervals cover what its seed decides. It is "
+                    "not known whether the seed also draws the test items, so no verdict claims anything about new "
+                    "items."
+                ),
+                say(_UNSEEN),
             )

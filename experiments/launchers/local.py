@@ -15,6 +15,7 @@ from pathlib import Path
 from experiments.launchers.cards import Card, dealt
 from experiments.launchers.messages import Job, Stop, encode
 from experiments.launchers.pool import Death, Pool, tail
+from mmcore.language import say
 
 PATIENCE = 1.0
 """Seconds that workers have to end when they are asked to; then they are killed, and what they write is whole."""
@@ -178,5 +179,9 @@ def thread_note(threads: int) -> str | None:
     ]
     if not unused:
         return None
-    runs = "one thread each" if threads == 1 else f"{threads} threads each"
-    return f"{', '.join(unused)} is not used: runs have {runs}; --threads N sets another number"
+    names = ", ".join(unused)
+    if threads == 1:
+        return say("{names} is not used: runs have one thread each; --threads N sets another number", names=names)
+    return say(
+        "{names} is not used: runs have {n} threads each; --threads N sets another number", names=names, n=threads
+    )

@@ -23,8 +23,10 @@ from experiments.planning.worksheet import Worksheet
 from mmcore.analyses import AnyAnalysis
 from mmcore.config import RunConfig
 from mmcore.fingerprint import fingerprint
+from mmcore.language import say
 from mmcore.record import Head
 from mmcore.schema import CorpusSchema
+from reports.numbers import counted
 
 ROUGH = 2.0
 """Factor by which an estimate from the formula alone may be off."""
@@ -111,10 +113,12 @@ class Estimator:
         """What the estimates rest on, for a reader."""
         runs = sum(len(self._known.get(name, ())) or len(self._learned.get(name, ())) for name in self._used)
         if runs:
-            return f"{runs} finished run{'s' if runs > 1 else ''} of these arms"
+            return say("{runs} of these arms", runs=counted(runs, "finished run"))
         if self._like("train"):
-            return "the size of the models and other runs on this machine; no run of these arms has finished here yet"
-        return "the size of the models, roughly; no run of these arms has finished here yet"
+            return say(
+                "the size of the models and other runs on this machine; no run of these arms has finished here yet"
+            )
+        return say("the size of the models, roughly; no run of these arms has finished here yet")
 
     def learn(self, config: RunConfig, record: Head | None) -> None:
         """Use a finished run without a line among the timings, such as a run of an earlier version.

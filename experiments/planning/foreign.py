@@ -7,7 +7,9 @@ from statistics import fmean, stdev
 from experiments.planning.estimate import Estimate
 from mmcore.config import ForeignConfig
 from mmcore.fingerprint import foreign_fingerprint
+from mmcore.language import say
 from mmcore.record import Head
+from reports.numbers import counted
 
 _SAME, _LIKE = 1.2, 2.0
 """Factors by which an estimate may be off: from runs of the same settings, and from runs of other arms."""
@@ -35,7 +37,7 @@ class ForeignEstimator:
     def basis(self) -> str:
         """What the estimates rest on, for a reader."""
         runs = sum(map(len, self._seconds.values()))
-        return f"{runs} finished run{'s' if runs > 1 else ''}" if runs else "nothing: no run has finished yet"
+        return counted(runs, "finished run") if runs else say("nothing: no run has finished yet")
 
     def training(self, config: ForeignConfig) -> Estimate:
         """One run with these settings; 0 seconds where nothing is known."""

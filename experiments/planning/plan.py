@@ -32,6 +32,7 @@ from experiments.shown_path import near
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.files import BrokenFile
 from mmcore.fingerprint import fingerprint, foreign_fingerprint, training_fingerprint
+from mmcore.language import say
 from mmcore.record import Head
 from reports.cards.card import Card, Grid, Line
 from reports.cards.shown import Shown
@@ -96,30 +97,40 @@ class Plan(Shown, Generic[Config]):
         """What is to be done, for how long, and each arm's runs."""
         study = self.request.study
         grid = Grid(
-            ("arm", "to do", "to resume", "running", "done", "failed"),
+            (say("arm"), say("to do"), say("to resume"), say("running"), say("done"), say("failed")),
             tuple(
                 (
-                    arm.name + (" (reference)" if arm.name == study.reference else ""),
+                    say("{arm} (reference)", arm=arm.name) if arm.name == study.reference else arm.name,
                     *(str(sum((r.arm, r.state) == (arm.name, state) for r in self.runs)) for state in STATES),
                 )
                 for arm in study.arms
             ),
         )
         todo, kept = self.count(*OPEN), self.count("done")
-        lines = [Line(f"{counted(todo, 'run')} to train, {kept} done already")]
+        lines = [Line(say("{runs} to train, {n} done already", runs=counted(todo, "run"), n=kept))]
         if self.request.tunes:
-            lines.append(Line("A search comes first; it finds the arms that it names"))
+            lines.append(Line(say("A search comes first; it finds the arms that it names")))
         if todo or self.request.tunes:
             took = self.outlook
-            within = f"{about(took.low)} to {about(took.high)}, estimated from {self.basis}"
-            time = f"about {about(self.seconds)} on {counted(self.workers, 'worker')}"
+            within = say(
+                "{low} to {high}, estimated from {basis}", low=about(took.low), high=about(took.high), basis=self.basis
+            )
+            time = say("about {time} on {workers}", time=about(self.seconds), workers=counted(self.workers, "worker"))
             lines.append(Line(time, detail=within) if self.timed else Line(self.basis))
         if self.later:
-            most = f"at most {about(self.seconds_at_most)}"
-            lines.append(Line(f"{counted(len(self.later), 'more run')} while a comparison is undecided: {most} in all"))
-        subject = f"; corpus {near(self.request.place.folder)}" if trains_itself(self.request) else ""
-        note = f"metric {study.metric.name}{subject}"
-        return Card(f"Plan of study '{study.name}'", study.question, tuple(lines), (grid,), notes=(note,))
+            text = say(
+                "{runs} while a comparison is undecided: at most {time} in all",
+                runs=counted(len(self.later), "more run"),
+                time=about(self.seconds_at_most),
+            )
+            lines.append(Line(text))
+        note = (
+            say("metric {metric}; corpus {corpus}", metric=study.metric.name, corpus=near(self.request.place.folder))
+            if trains_itself(self.request)
+            else say("metric {metric}", metric=study.metric.name)
+        )
+        title = say("Plan of study '{study}'", study=study.name)
+        return Card(title, study.question, tuple(lines), (grid,), notes=(note,))
 
 
 AnyPlan: TypeAlias = Plan[AnyConfig]

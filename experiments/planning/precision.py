@@ -9,6 +9,7 @@ from pathlib import Path
 from experiments.planning.request import Request
 from experiments.planning.work import Sides, step, work_of
 from mmcore.config import RunConfig
+from mmcore.language import say
 from mmcore.schema import CorpusSchema
 from reports.numbers import listing
 
@@ -48,16 +49,22 @@ def precision_warnings(request: Request, units: bool | None = None) -> tuple[str
     names = listing([f"'{arm.name}'" for arm in arms])
     if (bf16_units() if units is None else units) is False:
         return (
-            f"this processor has no units for bfloat16: {names} will take longer than with training.precision fp32. "
-            "The results are of the same kind. Set fp32 unless another machine trains these arms",
+            say(
+                "this processor has no units for bfloat16: {names} will take longer than with training.precision fp32. "
+                "The results are of the same kind. Set fp32 unless another machine trains these arms",
+                names=names,
+            ),
         )
     slower = [arm.name for arm in arms if gain(arm.config, request.schema) < 1.0]
     if not slower:
         return ()
     small = listing([f"'{name}'" for name in slower])
     return (
-        f"training.precision bf16 is slower than fp32 for models as small as {small}: most of a step is no product. "
-        "Set fp32, or widen the model",
+        say(
+            "training.precision bf16 is slower than fp32 for models as small as {small}: most of a step is no product. "
+            "Set fp32, or widen the model",
+            small=small,
+        ),
     )
 
 

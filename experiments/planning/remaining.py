@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from experiments.planning.stages import PREPARE, REPORT, SYNC, Stage, makespan
+from mmcore.language import say
 from reports.numbers import about
 
 UNCOUNTED = (PREPARE, REPORT, SYNC)
@@ -117,12 +118,14 @@ class Remaining:
 
     def standing(self) -> str:
         """Running, failed, and the time left, in words."""
-        words = f"{self.running} running"
+        parts = [say("{n} running", n=self.running)]
         if self.failed:
-            words += f", {self.failed} failed"
+            parts.append(say("{n} failed", n=self.failed))
         left = self.left()
         # What takes longer than expected is not said to take no time.
-        return words if left is None or left < 1 else f"{words}, about {about(left)} left"
+        if left is not None and left >= 1:
+            parts.append(say("about {left} left", left=about(left)))
+        return say(", ").join(parts)
 
     def _left_of(self, live: _Live) -> float:
         ratio = self._ratio(live)

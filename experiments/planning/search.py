@@ -9,6 +9,7 @@ from experiments.planning.estimate import Estimate
 from experiments.planning.request import AnyConfig, AnyRequest, schema_of
 from experiments.planning.search_cost import ENOUGH, PRUNING, one_training, share_trained
 from experiments.planning.stages import Part
+from mmcore.language import say
 from studies.search.resolved import TUNED, ResolvedSearch
 from studies.search.results import SearchResult
 from studies.search.space import Choice, Int, LogUniform, Simplex, Space, Uniform
@@ -122,16 +123,21 @@ def in_words(space: Space) -> dict[str, str]:
     for path, knob in space.items():
         match knob:
             case Choice():
-                text = " or ".join(str(value) for value in knob.values)
+                text = say(" or ").join(str(value) for value in knob.values)
             case Uniform():
-                text = f"{knob.low:g} to {knob.high:g}"
+                text = say("{low:g} to {high:g}", low=knob.low, high=knob.high)
             case LogUniform():
-                text = f"{knob.low:g} to {knob.high:g}, by order of magnitude"
+                text = say("{low:g} to {high:g}, by order of magnitude", low=knob.low, high=knob.high)
             case Int():
-                text = f"{knob.low} to {knob.high}" + (f" in steps of {knob.step}" if knob.step > 1 else "")
+                text = (
+                    say("{low} to {high} in steps of {step}", low=knob.low, high=knob.high, step=knob.step)
+                    if knob.step > 1
+                    else say("{low} to {high}", low=knob.low, high=knob.high)
+                )
             case Simplex():
-                text = f"proportions of {', '.join(knob.components or ())}"
+                text = say("proportions of {components}", components=", ".join(knob.components or ()))
         if knob.when:
-            text += " where " + " and ".join(f"{key} is {value}" for key, value in knob.when.items())
+            when = [say("{key} is {value}", key=key, value=value) for key, value in knob.when.items()]
+            text = say("{text} where {when}", text=text, when=say(" and ").join(when))
         by_path[path] = text
     return by_path

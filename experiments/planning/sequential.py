@@ -14,6 +14,7 @@ from experiments.foreign.facts import judged
 from experiments.home import Home
 from experiments.planning.request import AnyConfig, AnyRequest, PlannedRun, has_runner
 from experiments.records import read_record
+from mmcore.language import say
 from mmcore.record import Record
 from reports.numbers import counted, listing
 from reports.records.frame import tidy
@@ -57,12 +58,18 @@ def may_follow(study: AnyStudy, monitoring: Monitoring) -> frozenset[Run]:
 def monitoring_text(monitoring: Monitoring) -> str:
     """The result of a look in one sentence, for the terminal."""
     if not monitoring.taken:
-        return f"the rule takes its first look after {monitoring.rule.least} repeats of every arm"
+        return say("the rule takes its first look after {n} repeats of every arm", n=monitoring.rule.least)
     look, left = monitoring.taken[-1], len(monitoring.open)
-    fresh = [f"'{arm}' against '{ref}'" for (arm, ref), one in monitoring.looks.items() if one.stopped_at == look]
-    text = f"looked at {look} repeats: {f'decided {listing(fresh)}' if fresh else 'nothing new is decided'}, "
-    text += f"{counted(left, 'comparison')} open" if left else "none is open"
-    if monitoring.waiting is None:
-        return text + ("; the study is over" if not left else f"; {look} repeats are the maximum")
+    fresh = [
+        say("'{arm}' against '{against}'", arm=arm, against=reference)
+        for (arm, reference), one in monitoring.looks.items()
+        if one.stopped_at == look
+    ]
+    decided = say("decided {pairs}", pairs=listing(fresh)) if fresh else say("nothing new is decided")
+    still = say("{comparisons} open", comparisons=counted(left, "comparison")) if left else say("none is open")
     arms = list(dict.fromkeys(arm for pair in monitoring.open for arm in pair))
-    return text + f"; going on to {monitoring.waiting} with {listing(arms)}"
+    if monitoring.waiting is not None:
+        end = say("going on to {n} with {arms}", n=monitoring.waiting, arms=listing(arms))
+    else:
+        end = say("{n} repeats are the maximum", n=look) if left else say("the study is over")
+    return say("looked at {n} repeats: {decided}, {still}; {end}", n=look, decided=decided, still=still, end=end)

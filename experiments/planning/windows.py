@@ -18,6 +18,7 @@ from mmcore.data.prepared import Aligned, read_index, store_path
 from mmcore.data.windows import all_stretches, cut_items, cut_text, lengths_of
 from mmcore.events import Note, OnEvent
 from mmcore.facts import Lengths
+from mmcore.language import say
 from mmcore.schema import CorpusSchema
 from studies.resolved import ResolvedStudy
 
@@ -74,6 +75,6 @@ class Ruler:
                 self._stores[path.name] = read_index(path)
                 return self._stores[path.name]
             if not path.exists():
-                self._on_event(Note("preparing the corpus, since windows depend on the lengths of its items"))
+                self._on_event(Note(say("preparing the corpus, since windows depend on the lengths of its items")))
             self._stores[path.name] = prepare(self._place.folder, config, self._home.make().prepared)
         return self._stores[path.name]

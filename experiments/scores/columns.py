@@ -11,6 +11,7 @@ import numpy as np
 from experiments.scores.numbers import looks_numeric
 from experiments.scores.table import ScoreTable
 from mmcore.errors import ScoresError, nearest
+from mmcore.language import say
 
 ARM = (
     "arm", "model", "method", "system", "algorithm", "variant", "approach", "classifier", "estimator", "learner",
@@ -152,7 +153,7 @@ def _long(table: ScoreTable, asked: Wanted) -> Columns:
         guess("item", ITEM)
     if found["item"] is not None:
         guess("group", GROUP)
-    guessed = (f"Columns were guessed: {' '.join(guesses)}.",) if guesses else ()
+    guessed = (say("Columns were guessed: {guesses}.", guesses=" ".join(guesses)),) if guesses else ()
     # The first two were found or refused above.
     arm, score = str(found["arm"]), str(found["score"])
     return Columns(arm, score, found["repeat"], found["by"], found["item"], found["group"], guessed)
@@ -196,11 +197,13 @@ def _wide(table: ScoreTable, asked: Wanted) -> tuple[ScoreTable, Wanted, str] | 
         into = kinds.pop() if len(kinds) == 1 else "repeat"
         into = {"r": "repeat", "s": "seed", "rep": "repeat"}.get(into, into)
         table = _melted(table, numbered, into, "score")
-        said = f"The table is wide: its columns {numbered[0]} to {numbered[-1]} are repeats."
+        said = say(
+            "The table is wide: its columns {first} to {last} are repeats.", first=numbered[0], last=numbered[-1]
+        )
         return table, replace(asked, arm=arm, repeat=into, score="score"), said
     if arm is None and repeat is not None and len(numbers) > 1:
         table = _melted(table, numbers, "arm", "score")
-        said = f"The table is wide: its columns {', '.join(numbers)} are arms."
+        said = say("The table is wide: its columns {names} are arms.", names=", ".join(numbers))
         return table, replace(asked, arm="arm", repeat=repeat, score="score"), said
     return None
 

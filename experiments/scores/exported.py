@@ -16,7 +16,9 @@ from experiments.scores.numbers import number_of
 from experiments.scores.table import Given, ScoreTable
 from mmcore.errors import ScoresError, nearest
 from mmcore.files import read_bytes
+from mmcore.language import say
 from mmcore.measures import MEASURES
+from reports.numbers import prose
 
 COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 """Columns of ``tables/scores.csv``."""
@@ -72,7 +74,9 @@ def exported(table: ScoreTable, report: Path | None, metric: str | None) -> Scor
     line = None if table.line is None else tuple(table.line[place] for place in places.values())
     given = _given(report_json, Given(arm="arm", repeat="repeat", score=metric))
     study = str(report_json.get("study", table.name))
-    note = f"The exported scores of '{study}': {len(found)} test scores by {metric}."
+    note = say(
+        "The exported scores of '{study}': {n} test scores by {metric}.", study=study, n=len(found), metric=metric
+    )
     return replace(
         table,
         rows=kept,
@@ -116,10 +120,14 @@ def _given(report: Mapping[str, Any], given: Given) -> Given:
     higher = report.get("higher_is_better", measure is None or measure.higher_is_better)
     shared = any(c.get("these_items") is not None for c in primary)
     paired = all(c.get("paired", True) for c in primary)
-    why = "The report beside the scores says so."
+    why = say("The report beside the scores says so.")
     if shared:
-        why += (
-            " All repeats tested the same items, and the exported scores are not by item: verdicts are for these items."
+        why = prose(
+            why,
+            say(
+                "All repeats tested the same items, and the exported scores are not by item: verdicts are for these "
+                "items."
+            ),
         )
     return replace(
         given,

@@ -9,12 +9,12 @@ from experiments.scores.columns import Columns
 from experiments.scores.table import ScoreTable
 from experiments.scores.tidy import Tidy
 from mmcore.errors import ScoresError
-from reports.numbers import counted, listing, number
+from mmcore.language import say
+from reports.numbers import counted, listing, number, prose
 
 FOLDS = ("fold", "cv_fold", "cv", "kfold")
 SPLITS = (*FOLDS, "split", "partition", "split_id", "split_seed")
 """Columns whose value says which split a run was made on."""
-PAIR = "say --paired if a repeat means the same split for every arm"
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def pairing_of(
     if given.paired is not None:
         found, why = given.paired, given.why
     if paired is None and overlap is not None and tidy.labelled:
-        found, why = True, "As asked: --overlap is of paired repeats."
+        found, why = True, say("As asked: --overlap is of paired repeats.")
     if paired is not None:
-        found, why = paired, f"As asked ({'--paired' if paired else '--unpaired'})."
+        found, why = paired, say("As asked ({option}).", option="--paired" if paired else "--unpaired")
     overlaps, how = _overlap(tidy, columns, found, overlap if overlap is not None else given.overlap)
     same = bool(shared if shared is not None else given.shared)
     if same:
@@ -89,18 +89,20 @@ def pairing_of(
 def _found(table: ScoreTable, tidy: Tidy, columns: Columns) -> tuple[bool, str]:
     """Whether a column says that a repeat is one split for all arms, and why."""
     if columns.repeat is None:
-        return False, "No column names the repeats, so rows of an arm are its repeats."
+        return False, say("No column names the repeats, so rows of an arm are its repeats.")
     if columns.repeat.lower() in SPLITS:
-        return True, f"Column '{columns.repeat}' names the split, which is the same for all arms."
+        return True, say("Column '{column}' names the split, which is the same for all arms.", column=columns.repeat)
     for name in table.names:
         if name.lower() not in SPLITS or name == columns.score:
             continue
         pairs = set(zip(tidy.rows["label"], map(str, table.cells(name)), strict=True))
         if len(pairs) == tidy.distinct("label") and table.distinct(name) > 1:
-            return True, f"Column '{name}' says that a '{columns.repeat}' is one split for all arms."
-    return False, (
-        f"Nothing says that a '{columns.repeat}' means the same for every arm, and a number alone pairs nothing; "
-        f"{PAIR}."
+            facts = {"column": name, "repeat": columns.repeat}
+            return True, say("Column '{column}' says that a '{repeat}' is one split for all arms.", **facts)
+    return False, say(
+        "Nothing says that a '{repeat}' means the same for every arm, and a number alone pairs nothing; say --paired "
+        "if a repeat means the same split for every arm.",
+        repeat=columns.repeat,
     )
 
 
@@ -109,16 +111,22 @@ def _overlap(tidy: Tidy, columns: Columns, paired: bool, asked: float | None) ->
     if not paired:
         return 0.0, ""
     if asked is not None:
-        text = f"Splits of different repeats share training data: n_test/n_train = {number(asked)} (--overlap)."
-        return asked, text if asked else ""
+        if not asked:
+            return asked, ""
+        return asked, say(
+            "Splits of different repeats share training data: n_test/n_train = {ratio} (--overlap).",
+            ratio=number(asked),
+        )
     if columns.repeat is not None and columns.repeat.lower() in FOLDS:
         folds = tidy.distinct("label")
         if folds > 1:
-            return 1 / (folds - 1), (
-                f"Folds share training data: with {folds} folds n_test/n_train is 1/{folds - 1} (Nadeau–Bengio); "
-                "another ratio with --overlap."
+            return 1 / (folds - 1), say(
+                "Folds share training data: with {n} folds n_test/n_train is 1/{others} (Nadeau–Bengio); "
+                "another ratio with --overlap.",
+                n=folds,
+                others=folds - 1,
             )
-    return 0.0, (
+    return 0.0, say(
         "It is not known how much training data the repeats share. If they were splits of one data set, intervals are "
         "too narrow: give n_test/n_train with --overlap."
     )
@@ -135,31 +143,43 @@ def _by_items(table: ScoreTable, tidy: Tidy, columns: Columns, overlap: float | 
     every = [next(iter(arms.values())) for arms in sets.values()]
     items = len(frozenset().union(*every))
     what = counted(items, "item")
-    groups = f" in {counted(tidy.distinct('group'), 'group')}" if "group" in tidy.rows else ""
+    if "group" in tidy.rows:
+        what = say("{items} in {groups}", items=what, groups=counted(tidy.distinct("group"), "group"))
     repeats = tidy.distinct("label")
     by_part = "component" in tidy.rows
     shared = len(set(every)) == 1 if not by_part else _shared_in_parts(tidy)
     if shared:
         return Pairing(
             True, True, 0.0, 0.0,
-            f"All arms and repeats were scored on the same {what}{groups}: pairs are repeats, and the {what}{groups} "
-            "are a second witness.",
+            say(
+                "All arms and repeats were scored on the same {items}: pairs are repeats, and the {items} are a second "
+                "witness.",
+                items=what,
+            ),
             _covers(table, tidy, columns, True, True, ""),
         )  # fmt: skip
     apart = sum(map(len, every)) == items and not by_part
     ratio = 1 / (repeats - 1) if apart and repeats > 1 else 0.0
     how = (
-        f"Every item is tested in one repeat: with {repeats} such folds n_test/n_train is 1/{repeats - 1} "
-        "(Nadeau–Bengio)."
+        say(
+            "Every item is tested in one repeat: with {n} such folds n_test/n_train is 1/{others} (Nadeau–Bengio).",
+            n=repeats,
+            others=repeats - 1,
+        )
         if ratio
-        else "Repeats test different items; how much training data they share is not known. Give n_test/n_train with "
-        "--overlap; without it intervals are too narrow."
+        else say(
+            "Repeats test different items; how much training data they share is not known. Give n_test/n_train with "
+            "--overlap; without it intervals are too narrow."
+        )
     )
     if overlap is not None:
-        ratio, how = overlap, f"Splits share training data: n_test/n_train = {number(overlap)} (--overlap)."
+        ratio, how = (
+            overlap,
+            say("Splits share training data: n_test/n_train = {ratio} (--overlap).", ratio=number(overlap)),
+        )
     return Pairing(
         True, False, ratio, ratio,
-        f"In every repeat all arms were scored on the same items ({what}{groups} in all).",
+        say("In every repeat all arms were scored on the same items ({items} in all).", items=what),
         _covers(table, tidy, columns, True, False, how),
     )  # fmt: skip
 
@@ -186,24 +206,23 @@ def _refuse_unlike(table: ScoreTable, columns: Columns, named: str, arms: dict[s
 
 def _covers(table: ScoreTable, tidy: Tidy, columns: Columns, paired: bool, shared: bool, how: str) -> str:
     """Which variation the verdicts cover, and which was never there."""
-    what = "rows of each arm" if columns.repeat is None else f"column '{columns.repeat}'"
-    text = f"Verdicts cover what varied between the repeats ({what}) and nothing else."
+    what = say("rows of each arm") if columns.repeat is None else say("column '{column}'", column=columns.repeat)
+    texts = [say("Verdicts cover what varied between the repeats ({what}) and nothing else.", what=what)]
     never = []
     if columns.repeat is None or not _is_split(table, columns):
         if shared and "item" in tidy.rows:
-            text += " Better and worse also hold for other items like these, by the spread between them."
-            never.append("another training set")
+            texts.append(say("Better and worse also hold for other items like these, by the spread between them."))
+            never.append(say("another training set"))
         elif shared:
-            never.append("other test items")
+            never.append(say("other test items"))
         elif "item" not in tidy.rows:
-            never.append("another split into training and test items, if all repeats used one")
+            never.append(say("another split into training and test items, if all repeats used one"))
     if "component" not in tidy.rows:
-        never.append("another data set")
+        never.append(say("another data set"))
     else:
-        never.append("data sets that are not in the table")
-    never.append("other settings of the arms, or more tuning of one of them")
-    text += f" The table cannot show: {'; '.join(never)}."
-    return f"{text} {how}".strip()
+        never.append(say("data sets that are not in the table"))
+    never.append(say("other settings of the arms, or more tuning of one of them"))
+    return prose(*texts, say("The table cannot show: {never}.", never=say("; ").join(never)), how)
 
 
 def _is_split(table: ScoreTable, columns: Columns) -> bool:

@@ -7,6 +7,7 @@ import pandas as pd
 from experiments.scores.columns import REPEAT
 from experiments.scores.table import Given, ScoreTable
 from experiments.tuning.finished import Trial, finished_trials
+from mmcore.language import say
 from reports.numbers import counted, listing
 
 SETTINGS = "settings"
@@ -31,12 +32,16 @@ def read_optuna(name: str, score: str | None) -> ScoreTable:
     rows = [_row(trial, found.objective) for trial in found.trials]
     settings = len({row[SETTINGS] for row in rows})
     notes = [
-        f"An Optuna study: {counted(len(rows), 'complete trial')} of {counted(settings, 'setting')}.",
-        "A search spends its trials where it finds good values, so the best of many looks better than it is.",
+        say(
+            "An Optuna study: {trials} of {settings}.",
+            trials=counted(len(rows), "complete trial"),
+            settings=counted(settings, "setting"),
+        ),
+        say("A search spends its trials where it finds good values, so the best of many looks better than it is."),
     ]
     if found.others:
-        left = listing([f"{n} {state}" for state, n in found.others.items()])
-        notes.append(f"Trials that are left out: {left}.")
+        left = listing([say("{n} {state}", n=n, state=say(state)) for state, n in found.others.items()])
+        notes.append(say("Trials that are left out: {left}.", left=left))
     given = Given(arm=SETTINGS, score=found.objective, lower_is_better=found.minimised)
     numbers = tuple(trial.number for trial in found.trials)
     table = pd.DataFrame(rows, dtype=object)

@@ -12,6 +12,7 @@ from experiments.scores.steps import at_step
 from experiments.scores.table import Given, ScoreTable
 from experiments.scores.wandb import parts_of_name
 from mmcore.errors import ScoresError, nearest
+from mmcore.language import say
 from reports.numbers import counted
 
 _REPEAT = re.compile(r"^(?:seed|fold|run|repeat|rep|version|s|r)?[-_ =]*(\d+)$", re.IGNORECASE)
@@ -43,9 +44,11 @@ def read_tensorboard(folder: Path, score: str | None, step: str) -> ScoreTable:
     if score not in known:
         raise ScoresError("no run has the tag", found=f"'{score}'", where=str(folder), next_step=nearest(score, known))
     rows = [{**_named(name), score: at_step(tags[name][score], step)} for name in runs if score in tags[name]]
-    notes = [f"TensorBoard events of {counted(len(rows), 'run')}: '{score}' at its {step} value."]
+    facts = {"runs": counted(len(rows), "run"), "score": score, "step": step}
+    notes = [say("TensorBoard events of {runs}: '{score}' at its {step} value.", **facts)]
     if len(rows) < len(runs):
-        notes.append(f"{counted(len(runs) - len(rows), 'folder')} without '{score}' left out.")
+        folders = counted(len(runs) - len(rows), "folder")
+        notes.append(say("{folders} without '{score}' left out.", folders=folders, score=score))
     table = pd.DataFrame(rows, dtype=object)
     places = tuple(range(1, len(rows) + 1))
     given = Given(arm="arm", repeat="repeat" if "repeat" in table else None, score=score)

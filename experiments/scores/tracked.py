@@ -16,6 +16,7 @@ from experiments.scores.table import Given, ScoreTable
 from experiments.tracking.client import client_of
 from experiments.tracking.connection import ARM, REPEAT
 from mmcore.errors import ScoresError, StoreError, nearest
+from mmcore.language import say
 from reports.numbers import counted, listing
 
 OWN = {ARM: "arm", REPEAT: "repeat"}
@@ -67,12 +68,14 @@ def read_mlflow(name: str, score: str | None, step: str, home: Home) -> ScoreTab
         value = run.metrics[score] if step == "last" else at_step(metric_steps(uri, run.run, score), step)
         # A parameter of the metric's name would hide the score.
         rows.append({key: cell for key, cell in row.items() if key != score} | {score: value})
-    notes = [f"An MLflow experiment: {counted(len(having), 'run')}, '{score}' at its {step} value."]
-    left = [f"{n} {state.lower()}" for state, n in Counter(r.status for r in runs if r not in done).items()]
+    facts = {"runs": counted(len(having), "run"), "score": score, "step": step}
+    notes = [say("An MLflow experiment: {runs}, '{score}' at its {step} value.", **facts)]
+    others = Counter(r.status for r in runs if r not in done)
+    left = [say("{n} {state}", n=n, state=say(state.lower())) for state, n in others.items()]
     if len(done) > len(having):
-        left.append(f"{len(done) - len(having)} without '{score}'")
+        left.append(say("{n} without '{score}'", n=len(done) - len(having), score=score))
     if left:
-        notes.append(f"Runs that are left out: {listing(left)}.")
+        notes.append(say("Runs that are left out: {left}.", left=listing(left)))
     own = any(REPEAT in run.tags for run in having)
     given = Given(score=score, undecidable=OWN_RUNS if own else "")
     table = pd.DataFrame(rows, dtype=object)

@@ -11,6 +11,7 @@ from experiments.scores.numbers import number_of
 from experiments.scores.steps import at_step
 from experiments.scores.table import Given, ScoreTable
 from mmcore.errors import ScoresError, nearest
+from mmcore.language import say
 from reports.numbers import counted
 
 OF_RUNS = frozenset({"Name", "State"})
@@ -45,11 +46,10 @@ def _of_runs(table: ScoreTable) -> ScoreTable:
             "an export of runs must hold finished ones", found=", ".join(sorted(set(state))), where=table.source
         )
     left = len(state) - len(places)
-    notes = ["An export of runs from Weights & Biases."]
+    notes = [say("An export of runs from Weights & Biases.")]
     if left:
-        notes.append(
-            f"{counted(left, 'run')} that did not finish left out ({', '.join(sorted(set(state) - {'finished'}))})."
-        )
+        states = ", ".join(sorted(set(state) - {"finished"}))
+        notes.append(say("{runs} that did not finish left out ({states}).", runs=counted(left, "run"), states=states))
     # The name of a run is of one run: it tells no arms apart.
     own = ["State", "Name"] if table.distinct("Name") == len(state) else ["State"]
     rows = table.rows.iloc[places].drop(columns=own).reset_index(drop=True)
@@ -88,7 +88,7 @@ def _of_chart(table: ScoreTable, score: str | None, step: str) -> ScoreTable:
         if metric == score:
             values = [v for cell in table.cells(column) if (v := number_of(cell)) is not None and v == v]
             rows.append({**parts_of_name(run), score: at_step(values, step)})
-    note = f"A chart of '{score}' from Weights & Biases: a run's score is its {step} value."
+    note = say("A chart of '{score}' from Weights & Biases: a run's score is its {step} value.", score=score, step=step)
     given = Given(score=score)
     return ScoreTable(pd.DataFrame(rows, dtype=object), table.name, table.source, notes=(note,), given=given)
 

@@ -13,6 +13,7 @@ from experiments.home import Home
 from experiments.jobs import source_of
 from experiments.mirror import Background
 from experiments.planning.request import AnyRequest, search_variant
+from experiments.progress import WARNING
 from experiments.tracking.views import run_page
 from experiments.tuning.notes import StoredStudy, TrialNotes, notes_of
 from experiments.tuning.ownership import TWIN, UNUSED
@@ -36,7 +37,7 @@ def supersede_trials(request: AnyRequest, home: Home, say: Callable[[str], None]
     """Mark the trials of a study's searches as superseded: their storage is gone, and others get their numbers."""
     search = request.study.search
     assert search is not None
-    mirror = SearchMirror(home, request, lambda text: say(f"warning: {text}"))
+    mirror = SearchMirror(home, request, lambda text: say(WARNING + text))
     for arm in search.searches:
         mirror.supersede(arm.arm, search)
     mirror.close()

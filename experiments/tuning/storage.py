@@ -24,6 +24,7 @@ from experiments.tuning.notes import StoredStudy
 from mmcore.atomic import room_in
 from mmcore.errors import StoreError, StudyError
 from mmcore.files import BrokenFile, found_by_system, next_step_of, set_aside
+from mmcore.language import say
 from studies.search.resolved import Identity, digest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -166,7 +167,12 @@ def set_journal_aside(home: Home, key: str) -> str | None:
             _whole_journal(path)
         except BrokenFile as broken:
             kept = set_aside(path)
-            return f"{broken.rule} (found {broken.found}); it is kept as {kept}, and the search is gone through again"
+            return say(
+                "{rule} (found {found}); it is kept as {kept}, and the search is gone through again",
+                rule=broken.rule,
+                found=broken.found,
+                kept=kept,
+            )
     return None
 
 

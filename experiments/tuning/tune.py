@@ -13,7 +13,7 @@ from experiments.launchers.choose import AnyPool, Share, open_pool, share
 from experiments.planning.memory import needed_by
 from experiments.planning.plan import timing_of
 from experiments.planning.request import AnyRequest, has_runner, schema_of, trains_itself
-from experiments.progress import Display
+from experiments.progress import WARNING, Display
 from experiments.rounds import OwnCode
 from experiments.tuning.mirror import SearchMirror
 from experiments.tuning.notes import StoredStudy
@@ -60,7 +60,7 @@ def settle_searches(request: AnyRequest, home: Home, display: Display) -> Search
     """Begin to bring the tracking store up to date with searches that are complete; the caller closes the mirror."""
     search = request.study.search
     assert search is not None
-    mirror = SearchMirror(home, request, lambda text: display.say(f"warning: {text}"))
+    mirror = SearchMirror(home, request, lambda text: display.say(WARNING + text))
     with open_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
         for arm in search.searches:
             study = find_study(storage, study_name(request.search_key, arm.arm))
@@ -74,7 +74,7 @@ def sync_searches(request: AnyRequest, home: Home, display: Display) -> str | No
     """Update the tracking store from the searches of a study; None, or why it failed."""
     search = request.study.search
     assert search is not None
-    mirror = SearchMirror(home, request, lambda text: display.say(f"warning: {text}"))
+    mirror = SearchMirror(home, request, lambda text: display.say(WARNING + text))
     with open_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
         for arm in search.searches:
             study = find_study(storage, study_name(request.search_key, arm.arm))
@@ -120,7 +120,7 @@ def _tune(
     prepare: Callable[[], Path],
 ) -> None:
     """One search after the other, on one pool."""
-    mirror = SearchMirror(home, request, lambda text: display.say(f"warning: {text}"))
+    mirror = SearchMirror(home, request, lambda text: display.say(WARNING + text))
     most = search.budget.trials or search.budget.epochs or 1
     most = most if search.lag is None else min(most, search.lag)
     options = request.options

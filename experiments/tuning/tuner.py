@@ -55,6 +55,7 @@ from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import StudyError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import name_of
+from mmcore.language import say
 from mmcore.record import Record
 from studies.search.resolved import ArmSearch, ResolvedSearch
 
@@ -96,7 +97,7 @@ class Tuner:
         self.mirror.begin(self.arm.arm, self.search, trials, self.study)
         done = sum(not is_open(trial) for trial in proposals(trials).values())
         if done:
-            self.display.say(f"search for {self.arm.arm}: {done} trials are there already")
+            self.display.say(say("search for {arm}: {n} trials are there already", arm=self.arm.arm, n=done))
         self.display.begin(search_stage(self.arm.arm))
         try:
             self.pool.run((), self._hear, self._more)
@@ -118,7 +119,7 @@ class Tuner:
             self._give_signs_of_life()
             for trial in [*reap(self.study, self._lock, self._alone), *self._reap_elsewhere()]:
                 what = f"trial {rank_of(trial)} of {self.arm.arm}"
-                self.display.say(f"{what} ended because its process ended; its settings are tried again")
+                self.display.say(say("{what} ended because its process ended; its settings are tried again", what=what))
                 self.mirror.ended(self.arm.arm, trial.number, "retried", [])
         self.blocked = self.blocked and not quiet
         while not self.blocked and len(self.open) < self.workers and self.pool.idle:
@@ -131,7 +132,9 @@ class Tuner:
         complete = is_complete(self.search, self.arm, trials_of(self.study))
         if not complete and not self.waiting_said and quiet:
             self.waiting_said = True
-            self.display.say(f"trials of {self.arm.arm} are being trained by other processes; waiting for them")
+            self.display.say(
+                say("trials of {arm} are being trained by other processes; waiting for them", arm=self.arm.arm)
+            )
         return not complete
 
     def _give_signs_of_life(self) -> None:
@@ -174,7 +177,9 @@ class Tuner:
             config = self.arm.candidate(settings, schema_of(self.request))
         except StudyError as error:
             close(self.study, trial.number, error.message)
-            self.display.finished(self._label(rank_of(trial)), f"failed: {error.message}", True, self.arm.arm)
+            self.display.finished(
+                self._label(rank_of(trial)), say("failed: {why}", why=error.message), True, self.arm.arm
+            )
             return None
         if isinstance(config, RunConfig):
             config = config.model_copy(update={"device": self.request.options.device, "threads": self.threads})
@@ -278,22 +283,30 @@ class Tuner:
             f"{path.rpartition('.')[2]} {as_text(value)}" for path, value in one.notes.settings.items()
         )
         ranked = ranking(self.search, trials_of(self.study))
-        best = f"; best so far {ranked[0].values[0]:.3f} (trial {rank_of(ranked[0])})" if ranked else ""
         match state:
             case TrialState.COMPLETE:
-                return f"{', '.join(f'{value:.3f}' for value in values)} in {epochs} epochs, {settings}{best}"
+                scores = ", ".join(f"{value:.3f}" for value in values)
+                text = say("{scores} in {n} epochs, {settings}", scores=scores, n=epochs, settings=settings)
             case TrialState.PRUNED:
-                return f"pruned after {epochs} epochs, {settings}{best}"
+                text = say("pruned after {n} epochs, {settings}", n=epochs, settings=settings)
             case _:
-                return f"failed: {why}"
+                return say("failed: {why}", why=why)
+        if not ranked:
+            return text
+        value, trial = ranked[0].values[0], rank_of(ranked[0])
+        return say("{text}; best so far {value:.3f} (trial {trial})", text=text, value=value, trial=trial)
 
     def _standing(self) -> str:
         """Trials by state, and the best so far."""
         trials = trials_of(self.study)
         pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
         ranked = ranking(self.search, trials)
-        text = f"{len(proposals(trials))} trials" + (f", {pruned} pruned" if pruned else "")
-        return text + (f", best {ranked[0].values[0]:.3f}" if ranked else "")
+        parts = [say("{n} trials", n=len(proposals(trials)))]
+        if pruned:
+            parts.append(say("{n} pruned", n=pruned))
+        if ranked:
+            parts.append(say("best {value:.3f}", value=ranked[0].values[0]))
+        return say(", ").join(parts)
 
     # What workers say ------------------------------------------------------------------------------------------
     def _hear(self, message: Message) -> None:
@@ -329,7 +342,7 @@ class Tuner:
                     else:
                         self._advance(each)
             case Lost():
-                self.display.say(f"{label}: {message.text}; resuming")
+                self.display.say(say("{run}: {text}; resuming", run=label, text=message.text))
             case GivenUp(name):
                 for each in self.by_run.pop(name):
                     self._end(each, TrialState.FAIL, why=message.text)

@@ -13,6 +13,7 @@ from mmcore.data.normalisation import counted_targets
 from mmcore.data.prepared import Prepared
 from mmcore.data.usual import usual_range
 from mmcore.facts import Alike, Copied, Likenesses
+from mmcore.language import say
 
 ALIKE = 0.999
 """From this absolute correlation on, two columns hold the same information."""
@@ -25,6 +26,9 @@ LEAST_ITEMS = 8
 LEAST_MOVES = 5
 """Shared rows in which each column must differ from its median; otherwise a single common event would count as a
 copy."""
+LEAST_EVENTS = 3
+"""Stretches of rows in which each column must differ from its median: one clip that lasts a hundred rows is one event,
+and two clips may coincide with two others at one of many lags."""
 LAGS = 10
 """An input is recognised up to this many steps ahead of a target or behind it."""
 MOST_CLASSES = 32
@@ -45,8 +49,9 @@ def examine_columns(prepared: Prepared) -> Likenesses:
         one for each target and column of another modality; a class that a column reveals is named ``target = class``.
     """
     rows_R = _rows(prepared)
+    item_R = _item_of_rows(prepared)[rows_R]
     x = {name: _tamed(np.asarray(values_NF[rows_R])) for name, values_NF in prepared.values.items()}
-    return Likenesses(tuple(_pairs(prepared, x)), tuple(_copies(prepared)))
+    return Likenesses(tuple(_pairs(prepared, x, item_R)), tuple(_copies(prepared)))
 
 
 def likeness_notes(prepared: Prepared) -> list[str]:
@@ -55,11 +60,20 @@ def likeness_notes(prepared: Prepared) -> list[str]:
     notes = []
     for pair in found.alike or ():
         mine, its = pair.columns[0]
-        more = f", and {pair.count - 1} more of their columns" if pair.count > 1 else ""
-        notes.append(f"{pair.one}.{mine} and {pair.other}.{its} are the same but for unit and sign{more}")
+        named = {"one": f"{pair.one}.{mine}", "other": f"{pair.other}.{its}", "n": pair.count - 1}
+        notes.append(
+            say("{one} and {other} are the same but for unit and sign, and {n} more of their columns", **named)
+            if pair.count > 1
+            else say("{one} and {other} are the same but for unit and sign", **named)
+        )
     for copy in found.copies or ():
-        at = f", read {abs(copy.lag)} steps {'after' if copy.lag > 0 else 'before'}," if copy.lag else ""
-        notes.append(f"{copy.modality}.{copy.column}{at} reveals the target '{copy.target}'")
+        named = {"column": f"{copy.modality}.{copy.column}", "n": abs(copy.lag), "target": copy.target}
+        if copy.lag > 0:
+            notes.append(say("{column}, read {n} steps after, reveals the target '{target}'", **named))
+        elif copy.lag:
+            notes.append(say("{column}, read {n} steps before, reveals the target '{target}'", **named))
+        else:
+            notes.append(say("{column} reveals the target '{target}'", **named))
     return notes
 
 
@@ -68,17 +82,21 @@ def _rows(prepared: Prepared) -> np.ndarray:
     return np.unique(np.linspace(0, max(0, total - 1), min(total, SAMPLED_ROWS)).astype(int))
 
 
+def _item_of_rows(prepared: Prepared) -> np.ndarray:
+    return np.repeat(np.arange(len(prepared.items)), [item.steps for item in prepared.items])
+
+
 def _tamed(values_RF: np.ndarray) -> np.ndarray:
     values_RF = values_RF.astype(np.float32)
     return usual_range(values_RF).tamed(values_RF)
 
 
-def _pairs(prepared: Prepared, x: dict[str, np.ndarray]) -> Iterator[Alike]:
+def _pairs(prepared: Prepared, x: dict[str, np.ndarray], item_R: np.ndarray) -> Iterator[Alike]:
     modalities = prepared.schema.modalities
     names = [*modalities]
     for at, one in enumerate(names):
         for other in names[at + 1 :]:
-            found = [(f, g) for f, g, _ in likenesses(x[one], x[other], LEAST_ROWS)]
+            found = [(f, g) for f, g, _ in likenesses(x[one], x[other], LEAST_ROWS, item_R)]
             if found:
                 columns = tuple((modalities[one].columns[f], modalities[other].columns[g]) for f, g in found[:NAMED])
                 yield Alike(one, other, columns, len(found))
@@ -95,7 +113,7 @@ def _copies(prepared: Prepared) -> Iterator[Copied]:
                 yield Copied(names[g], name, schema.modalities[name].columns[f], 0, r)
         return
     rows_R = _rows(prepared)
-    item_N = np.repeat(np.arange(len(prepared.items)), [item.steps for item in prepared.items])
+    item_N = _item_of_rows(prepared)
     for name in others:
         known: set[tuple[int, int]] = set()
         for lag in range(-LAGS, LAGS + 1):
@@ -103,7 +121,7 @@ def _copies(prepared: Prepared) -> Iterator[Copied]:
             at_R = rows_R[there]
             at_R = at_R[item_N[at_R] == item_N[at_R + lag]]
             x_RF = _tamed(np.asarray(prepared.values[name][at_R + lag]))
-            for f, g, r in likenesses(x_RF, y[at_R], LEAST_ROWS):
+            for f, g, r in likenesses(x_RF, y[at_R], LEAST_ROWS, item_N[at_R]):
                 if (f, g) not in known:
                     known.add((f, g))
                     yield Copied(names[g], name, schema.modalities[name].columns[f], lag, r)
@@ -133,11 +151,15 @@ def _targets(prepared: Prepared) -> tuple[list[str], np.ndarray]:
     return names, np.concatenate(columns, axis=1)
 
 
-def likenesses(x_RF: np.ndarray, y_RG: np.ndarray, least: int) -> list[tuple[int, int, float]]:
+def likenesses(
+    x_RF: np.ndarray, y_RG: np.ndarray, least: int, item_R: np.ndarray | None = None
+) -> list[tuple[int, int, float]]:
     """Pairs of columns (f, g) with an absolute correlation of :data:`ALIKE` or more over the rows that both know.
 
     Args:
         least: rows that both must know.
+        item_R: the item of each row, where rows are steps in order: one stretch of an item is then one event, however
+            many rows it has. None: each row is an item.
     """
     found = []
     y = _scaled(y_RG)
@@ -145,7 +167,7 @@ def likenesses(x_RF: np.ndarray, y_RG: np.ndarray, least: int) -> list[tuple[int
         x = _scaled(x_RF[:, first : first + _BLOCK])
         # Rounding of float32 may cost a little; what comes near is computed again with care.
         for f, g in np.argwhere(np.abs(_correlation(x, y)) > ALIKE - 0.01).tolist():
-            r = _exact(x_RF[:, first + f], y_RG[:, g], least)
+            r = _exact(x_RF[:, first + f], y_RG[:, g], least, item_R)
             if abs(r) >= ALIKE:
                 found.append((first + f, g, round(r, 6)))
     return found
@@ -175,11 +197,19 @@ def _correlation(x_RF: np.ndarray, y_RG: np.ndarray) -> np.ndarray:
     return np.divide(x.T @ y / n - sx * sy, spread, out=np.zeros_like(spread), where=spread > 1e-6)
 
 
-def _exact(x_R: np.ndarray, y_R: np.ndarray, least: int) -> float:
+def _exact(x_R: np.ndarray, y_R: np.ndarray, least: int, item_R: np.ndarray | None) -> float:
     both = ~(np.isnan(x_R) | np.isnan(y_R))
     x, y = x_R[both].astype(np.float64), y_R[both].astype(np.float64)
     if len(x) < least or min((v != np.median(v)).sum() for v in (x, y)) < min(LEAST_MOVES, least // 2):
         return 0.0
+    if item_R is not None and min(_events(v, item_R[both]) for v in (x, y)) < LEAST_EVENTS:
+        return 0.0
     x, y = x - x.mean(), y - y.mean()
     spread = np.sqrt((x * x).sum() * (y * y).sum())
     return float((x * y).sum() / spread) if spread > 0 else 0.0
+
+
+def _events(value_R: np.ndarray, item_R: np.ndarray) -> int:
+    """Stretches of one value, other than the median, within one item."""
+    begins_R = np.r_[True, (np.diff(value_R) != 0) | (np.diff(item_R) != 0)]
+    return int((begins_R & (value_R != np.median(value_R))).sum())

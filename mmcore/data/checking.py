@@ -281,8 +281,10 @@ def _check_times(checked: Checked, folder: Path, quality: Sequence[QualityRow]) 
 
 def _check_labels(checked: Checked, folder: Path, schema: CorpusSchema, values_NP: np.ndarray) -> None:
     where = str(folder / schema.targets.from_)
+    columns = [column_N[~np.isnan(column_N)] for column_N in values_NP.T]
+    any_varies = any(len(known_N) and known_N.min() < known_N.max() for known_N in columns)
     for at, parameter in enumerate(schema.targets.parameters):
-        known_N = values_NP[:, at][~np.isnan(values_NP[:, at])]
+        known_N = columns[at]
         name = parameter.name
         if not len(known_N):
             checked.tell(
@@ -297,10 +299,20 @@ def _check_labels(checked: Checked, folder: Path, schema: CorpusSchema, values_N
         if known_N.min() == known_N.max():
             value = known_N[0]
             shown = parameter.labels[int(value)] if parameter.labels else f"{value:g}"
+            found = f"'{shown}' in all {len(known_N)} places"
+            if any_varies:
+                # Edits that nobody ever rotated or cropped still have scales and positions to learn.
+                checked.warn(
+                    f"the target '{name}' never varies",
+                    where,
+                    found,
+                    next_step="Check the column: there is nothing to learn in it",
+                )
+                continue
             checked.tell(
                 CorpusError(
-                    f"the target '{name}' must vary",
-                    found=f"'{shown}' in all {len(known_N)} places",
+                    f"the target '{name}' must vary, or another one",
+                    found=found,
                     next_step="Check the column: there is nothing to learn",
                     where=where,
                 )

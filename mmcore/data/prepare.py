@@ -34,6 +34,7 @@ from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
 from mmcore.events import Note, OnEvent, ignore
 from mmcore.files import set_aside
+from mmcore.language import say
 from mmcore.quality import QualityRow, summarise, write_quality
 from mmcore.schema import CorpusSchema
 
@@ -102,12 +103,16 @@ def _aside(place: Path, cache: Path) -> str:
     """Rename a broken store, and say so. Of several only the latest is kept: a store may be large."""
     try:
         open_prepared(place)
-        found = "it could not be opened before"
+        found = say("it could not be opened before")
     except CorpusError as problem:
         found = problem.found or problem.rule
     for earlier in cache.glob(f"{place.name}.broken-*"):
         shutil.rmtree(earlier, ignore_errors=True)
-    return f"the prepared store was broken ({found}); it is kept as {set_aside(place)}, and the corpus prepared again"
+    return say(
+        "the prepared store was broken ({found}); it is kept as {kept}, and the corpus prepared again",
+        found=found,
+        kept=set_aside(place),
+    )
 
 
 class _ArrayFile:
@@ -142,7 +147,7 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
     schema = source.schema
     for text in source.doubts():
         on_event(Note(text))
-    on_event(Note(f"preparing corpus '{schema.name}': {len(source.items)} items"))
+    on_event(Note(say("preparing corpus '{corpus}': {n} items", corpus=schema.name, n=len(source.items))))
     files = {
         f"values.{name}": _ArrayFile(folder / f"values.{name}.npy", (len(m.columns),), np.dtype(m.storage))
         for name, m in schema.modalities.items()
@@ -195,7 +200,9 @@ def _report(
     schema: CorpusSchema, items: Sequence[PreparedItem], quality: Sequence[QualityRow], on_event: OnEvent
 ) -> None:
     steps = sum(item.steps for item in items)
-    on_event(Note(f"prepared corpus '{schema.name}': {len(items)} items, {steps} steps"))
+    on_event(
+        Note(say("prepared corpus '{corpus}': {n} items, {steps} steps", corpus=schema.name, n=len(items), steps=steps))
+    )
     for text in quality_notes(items, quality):
         on_event(Note(text))
 
@@ -203,10 +210,18 @@ def _report(
 def quality_notes(items: Sequence[PreparedItem], quality: Sequence[QualityRow]) -> list[str]:
     """What a person should know of a corpus before anything is trained on it; [] where all is well."""
     empty = [item.name for item in items if not item.steps]
-    notes = [f"{len(empty)} items have no step and are left out: {', '.join(empty[:5])}"] if empty else []
+    names = ", ".join(empty[:5])
+    notes = [say("{n} items have no step and are left out: {names}", n=len(empty), names=names)] if empty else []
     notes += group_notes(item.group for item in items)
     notes += time_notes(quality)
     for line in summarise(quality):
         if line.warnings:
-            notes.append(f"{line.modality}: {line.warnings} items with a warning, e.g. {line.examples[0]}")
+            notes.append(
+                say(
+                    "{modality}: {n} items with a warning, e.g. {example}",
+                    modality=line.modality,
+                    n=line.warnings,
+                    example=line.examples[0],
+                )
+            )
     return notes

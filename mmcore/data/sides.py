@@ -83,9 +83,18 @@ def remarks(prepared: Prepared, side: str, items: Sequence[int]) -> list[str]:
     facts = labels_of(prepared, items)
     if not any(fact.count for fact in facts.values()):
         return [*texts, f"no {words} item has a target"]
-    for name, fact in facts.items():
-        if not fact.count:
-            texts.append(f"no {words} item has a target '{name}'")
-        elif fact.constant:
-            texts.append(f"target '{name}' never varies in the {words} items")
+    empty = [name for name, fact in facts.items() if not fact.count]
+    still = [name for name, fact in facts.items() if fact.count and fact.constant]
+    if empty:
+        texts.append(f"no {words} item has a target {_some(empty)}")
+    if len(still) == 1:
+        texts.append(f"target '{still[0]}' never varies in the {words} items")
+    elif still:
+        texts.append(f"targets {_some(still)} never vary in the {words} items")
     return texts
+
+
+def _some(names: Sequence[str]) -> str:
+    """Up to four names; of an edit's twelve parameters, most may never move."""
+    shown = [f"'{name}'" for name in names[: 4 if len(names) > 5 else 5]]
+    return ", ".join(shown) + (f" and {len(names) - 4} more" if len(names) > 5 else "")

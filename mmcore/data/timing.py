@@ -12,6 +12,7 @@ from operator import attrgetter
 import numpy as np
 
 from mmcore.data.alignment import Aligned, Stream
+from mmcore.language import later, say
 from mmcore.quality import QualityRow
 
 HARDLY = 0.05
@@ -130,8 +131,20 @@ def time_notes(rows: Sequence[QualityRow]) -> list[str]:
         apart = [row for row in have if row.apart]
         if apart:
             examples = "; ".join(f"{row.item}: {row.apart}" for row in apart[:_EXAMPLES])
-            notes.append(f"{modality} does not meet the other streams in {len(apart)} of {len(have)} items. {examples}")
-        notes += [f"{modality}: {text}" for text in (_repeated(have), *_faults(have)) if text]
+            notes.append(
+                say(
+                    "{modality} does not meet the other streams in {n} of {all} items. {examples}",
+                    modality=modality,
+                    n=len(apart),
+                    all=len(have),
+                    examples=examples,
+                )
+            )
+        notes += [
+            say("{modality}: {text}", modality=modality, text=text)
+            for text in (_repeated(have), *_faults(have))
+            if text
+        ]
     return notes
 
 
@@ -141,14 +154,27 @@ def _repeated(have: Sequence[QualityRow]) -> str:
         return ""
     again = sum(row.duplicate_times for row in repeated)
     rows_there = sum(row.rows - row.no_time for row in repeated)
-    text = f"{again} of {rows_there} rows repeat a time in {len(repeated)} items (first {repeated[0].item}); "
+    text = say(
+        "{n} of {rows} rows repeat a time in {items} items (first {first})",
+        n=again,
+        rows=rows_there,
+        items=len(repeated),
+        first=repeated[0].item,
+    )
     together = repeated[0].equal_times_pooled
     if together:
-        return f"{text}{together} columns pool them by their resample, the others read the last row of equal times"
-    text += "of equal times the last row is read"
+        return say(
+            "{text}; {n} columns pool them by their resample, the others read the last row of equal times",
+            text=text,
+            n=together,
+        )
+    text = say("{text}; of equal times the last row is read", text=text)
     if rows_there >= LONG * (rows_there - again):
-        text += ". It looks like a table in long format, with several rows a time: write one row a time, with a column "
-        text += "for each of them; or, if these rows are several values of one thing, set resample for the feature"
+        return say(
+            "{text}. It looks like a table in long format, with several rows a time: write one row a time, with a "
+            "column for each of them; or, if these rows are several values of one thing, set resample for the feature",
+            text=text,
+        )
     return text
 
 
@@ -157,13 +183,18 @@ def _faults(have: Sequence[QualityRow]) -> Iterator[str]:
     faults: tuple[tuple[Callable[[QualityRow], int], str], ...] = (
         (
             attrgetter("overlaps"),
-            "segments start before an earlier one has ended{}; of several the one that started last is read",
+            later(
+                "{n} segments start before an earlier one has ended in {items} items (first {first}); of several the "
+                "one that started last is read"
+            ),
         ),
-        (attrgetter("empty_segments"), "segments do not end after their start{}, and are left out"),
-        (attrgetter("no_time"), "rows have no time{}, and are left out"),
+        (
+            attrgetter("empty_segments"),
+            later("{n} segments do not end after their start in {items} items (first {first}), and are left out"),
+        ),
+        (attrgetter("no_time"), later("{n} rows have no time in {items} items (first {first}), and are left out")),
     )
     for count_of, text in faults:
         rows = [row for row in have if count_of(row)]
         if rows:
-            where = f" in {len(rows)} items (first {rows[0].item})"
-            yield f"{sum(count_of(row) for row in rows)} {text.format(where)}"
+            yield say(text, n=sum(count_of(row) for row in rows), items=len(rows), first=rows[0].item)

@@ -13,6 +13,7 @@ from statistics import median
 from mmcore.config import DataConfig, RunConfig
 from mmcore.data.prepared import Aligned, PreparedItem
 from mmcore.facts import Lengths
+from mmcore.language import say
 from mmcore.task import default_window
 
 
@@ -62,10 +63,19 @@ def cut_text(prepared: Aligned, window: int) -> str | None:
         return None
     longest = max(all_stretches(prepared))
     step = prepared.schema.step
-    advice = f"Set data.window={longest}"
-    if step is not None:
-        advice += f", or a step above {step:g} s in corpus.yaml"
-    return (
-        f"{cut} of {len(prepared.items)} items are longer than the window of {window:,} steps and are cut; the longest "
-        f"has {longest:,}. The model sees a part of such an item at a time. {advice}"
+    text = say(
+        "{n} of {items} items are longer than the window of {window:,} steps and are cut; the longest has {longest:,}. "
+        "The model sees a part of such an item at a time.",
+        n=cut,
+        items=len(prepared.items),
+        window=window,
+        longest=longest,
+    )
+    if step is None:
+        return say("{text} Set data.window={longest}", text=text, longest=longest)
+    return say(
+        "{text} Set data.window={longest}, or a step above {step:g} s in corpus.yaml",
+        text=text,
+        longest=longest,
+        step=step,
     )

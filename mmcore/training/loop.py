@@ -21,6 +21,7 @@ from mmcore.data.augmentation import build_augmenter
 from mmcore.data.loader import Loader
 from mmcore.errors import TrainingDiverged
 from mmcore.events import EpochDone, Note, OnEvent, Progress
+from mmcore.language import say
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.seeding import generator, seed_of
 from mmcore.training.checkpoint import UnreadableCheckpoint, load_checkpoint, save_checkpoint
@@ -96,7 +97,7 @@ def start_or_resume(
             # It will be scored in the end, and what it holds cannot be trained from here.
             load_checkpoint(path.with_name("best.pt"), fingerprint, torch.device("cpu"))
     except UnreadableCheckpoint as error:
-        on_event(Note(f"{error.message}. Training starts again from epoch 0"))
+        on_event(Note(say("{why}. Training starts again from epoch 0", why=error.message)))
         return state
     model.load_state_dict(saved["model"])
     state.optimiser.load_state_dict(saved["optimiser"])
@@ -104,7 +105,7 @@ def start_or_resume(
     for name in _SAVED:
         setattr(state, name, saved[name])
     state.seconds = saved["seconds"]
-    on_event(Note(f"resumed after epoch {state.epoch} of {config.training.epochs}"))
+    on_event(Note(say("resumed after epoch {epoch} of {epochs}", epoch=state.epoch, epochs=config.training.epochs)))
     return state
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mmcore.language import say
 from reports.numbers import NOTHING
 
 Tone = Literal["better", "worse", "equivalent", "open", "warning", "plain"]
@@ -128,7 +129,15 @@ def clipped(text: str, most: int) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def remainder(things: Sequence[object], shown: int, what: str) -> str:
+def remainder(things: Sequence[object], shown: int, what: Literal["lines", "rows", "rows of a plot"]) -> str:
     """``and 3 more rows``; empty where all are shown."""
     more = len(things) - shown
-    return f"and {more} more {what}" if more > 0 else ""
+    if more <= 0:
+        return ""
+    match what:
+        case "lines":
+            return say("and {n} more lines", n=more)
+        case "rows":
+            return say("and {n} more rows", n=more)
+        case "rows of a plot":
+            return say("and {n} more rows; the report has all", n=more)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from mmcore.language import say
 from reports.cards.card import Forest, Interval, clipped, remainder
 from reports.cards.tints import TINTS
 
@@ -51,7 +52,7 @@ def forest_svg(forest: Forest, most: int) -> str:
             )
         parts.append(_mark(x(row.mean), y, row))
     height = bottom + _FOOT
-    more = remainder(rows, most, "rows; the report has all")
+    more = remainder(rows, most, "rows of a plot")
     foot = f'<p style="font-size:0.9em">{more}</p>' if more else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
@@ -61,7 +62,8 @@ def forest_svg(forest: Forest, most: int) -> str:
 
 
 def _words(forest: Forest, bottom: int) -> str:
-    left, right = ("worse", "better") if forest.higher_is_better else ("better", "worse")
+    better, worse = say("better"), say("worse")
+    left, right = (worse, better) if forest.higher_is_better else (better, worse)
     axis = escape(clipped(forest.axis, 60))
     return (
         f'<text x="{_LEFT}" y="14">← {left}</text><text x="{_RIGHT}" y="14" text-anchor="end">{right} →</text>'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Literal
 
 from reports.cards.card import Card, Grid, Line, clipped, remainder
 from reports.cards.forest import forest_svg
@@ -46,7 +47,7 @@ def _element(card: Card, lines: int, rows: int) -> str:
     return f'<div class="mmstudy" style="max-width:52em;line-height:1.5">{"".join(parts)}</div>'
 
 
-def _more(things: Sequence[object], shown: int, what: str) -> list[str]:
+def _more(things: Sequence[object], shown: int, what: Literal["lines", "rows"]) -> list[str]:
     more = remainder(things, shown, what)
     return [f'<p style="{_SOFT}">{more}</p>'] if more else []
 

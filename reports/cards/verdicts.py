@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmcore.language import say
 from reports.cards.card import Interval, Line, Tone
 from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import THESE_ITEMS, Verdict
@@ -27,7 +28,7 @@ def verdict_line(text: str, verdict: Verdict, detail: str = "") -> Line:
 
 def check_line(code: str, title: str, text: str) -> Line:
     """A check that warns."""
-    return Line(f"Warning {code}: {title}.", "warning", detail=text)
+    return Line(say("Warning {code}: {title}.", code=code, title=title), "warning", detail=text)
 
 
 def difference_row(label: str, shown: Estimate, verdict: Verdict, strong: bool, margin: float | None) -> Interval:

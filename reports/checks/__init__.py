@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mmcore.language import say
 from reports.checks.evidence import Evidence, Found
 from reports.checks.rule import Rule
 from reports.checks.rules import RULES
@@ -27,7 +28,7 @@ def run_checks(
     checks = []
     for rule in RULES:
         outcome, text = _look(rule, evidence)
-        checks.append(Check(rule.code, rule.title, outcome, text, rule.reason, rule.advice))
+        checks.append(Check(rule.code, say(rule.title), outcome, text, say(rule.reason), say(rule.advice)))
     return tuple(checks)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from statistics import fmean, stdev
 
 from mmcore.config import Forecast, RunConfig
 from mmcore.facts import Copied, CorpusFacts, Labels, Side
+from mmcore.language import say
 from mmcore.measures import parse_metric
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, some, warn_if
 from reports.numbers import counted, number
@@ -26,13 +27,22 @@ def loud(evidence: Evidence) -> Found:
     """Cells far outside the usual range of their column, as the quality report counts them."""
     rows = [row for row in evidence.results.quality if row.loud is not None]
     if not rows:
-        return not_run("The quality report of this corpus does not count loud values.")
+        return not_run(say("The quality report of this corpus does not count loud values."))
     found = [row for row in rows if row.loud]
-    texts = [f"in item '{row.item}', {row.modality}: {text}" for row in found for text in row.loud_values or ()]
+    texts = [
+        say("in item '{item}', {modality}: {text}", item=row.item, modality=row.modality, text=text)
+        for row in found
+        for text in row.loud_values or ()
+    ]
     cells = sum(row.loud or 0 for row in found)
     return warn_if(
         bool(found),
-        lambda: f"{counted(cells, 'value')} in {counted(len(found), 'table')}: {some(texts, NAMED)}.",
+        lambda: say(
+            "{values} in {tables}: {texts}.",
+            values=counted(cells, "value"),
+            tables=counted(len(found), "table"),
+            texts=some(texts, NAMED),
+        ),
     )
 
 
@@ -40,26 +50,38 @@ def alike(evidence: Evidence) -> Found:
     """Columns that carry the same information in two modalities, as found when the corpus was prepared."""
     pairs = evidence.results.corpus.alike
     if pairs is None:
-        return not_run("No run compared the columns of its modalities.")
+        return not_run(say("No run compared the columns of its modalities."))
     texts = [
-        f"{pair.one}.{pair.columns[0][0]} is {pair.other}.{pair.columns[0][1]}"
-        + (f", and so are {counted(pair.count - 1, 'other pair')}" if pair.count > 1 else "")
+        _and_others(
+            say(
+                "{one} is {other}",
+                one=f"{pair.one}.{pair.columns[0][0]}",
+                other=f"{pair.other}.{pair.columns[0][1]}",
+            ),
+            pair.count - 1,
+        )
         for pair in pairs
     ]
-    return warn_if(bool(texts), lambda: f"The same except for unit and sign: {some(texts, NAMED)}.")
+    return warn_if(bool(texts), lambda: say("The same except for unit and sign: {texts}.", texts=some(texts, NAMED)))
+
+
+def _and_others(text: str, others: int) -> str:
+    if not others:
+        return text
+    return say("{text}, and so are {other_pairs}", text=text, other_pairs=counted(others, "other pair"))
 
 
 def copies(evidence: Evidence) -> Found:
     """Inputs that give away a target at a lag that some arm may see."""
     found = evidence.results.corpus.copies
     if found is None:
-        return not_run("No run compared its inputs with its targets.")
+        return not_run(say("No run compared its inputs with its targets."))
     texts: dict[str, None] = {}
     for copy in found:
         seen_by = [arm for arm in evidence.study.arms if _sees(arm.config, copy, evidence.results.corpus)]
         if seen_by:
-            texts[f"{copy.modality}.{copy.column} gives away target '{copy.target}'{_at(copy.lag)}"] = None
-    return warn_if(bool(texts), lambda: f"{some([*texts], NAMED)}.")
+            texts[_gives_away(copy)] = None
+    return warn_if(bool(texts), lambda: say("{texts}.", texts=some([*texts], NAMED)))
 
 
 def _sees(config: RunConfig, copy: Copied, corpus: CorpusFacts) -> bool:
@@ -74,50 +96,61 @@ def _sees(config: RunConfig, copy: Copied, corpus: CorpusFacts) -> bool:
     return copy.lag <= 0 or not config.model.causal
 
 
-def _at(lag: int) -> str:
-    if lag == 0:
-        return " at its own step"
-    return f" {counted(abs(lag), 'step')} {'later' if lag > 0 else 'before it'}"
+def _gives_away(copy: Copied) -> str:
+    named = {"column": f"{copy.modality}.{copy.column}", "target": copy.target, "steps": counted(abs(copy.lag), "step")}
+    if copy.lag == 0:
+        return say("{column} gives away target '{target}' at its own step", **named)
+    if copy.lag > 0:
+        return say("{column} gives away target '{target}' {steps} later", **named)
+    return say("{column} gives away target '{target}' {steps} before it", **named)
 
 
 def absent(evidence: Evidence) -> Found:
     """Modalities that all items of a side lack, though an arm reads them."""
     sides = _sides(evidence)
     if sides is None:
-        return not_run("No run counted what each side of its split lacks.")
+        return not_run(say("No run counted what each side of its split lacks."))
     arms = evidence.study.arms
     read = {m for arm in arms for m in (arm.config.model.modalities or evidence.results.corpus.modalities)}
     texts: dict[str, list[int]] = {}
     for repeat, side, facts in sides:
         for modality, count in (facts.missing or {}).items():
             if modality in read and count == facts.items:
-                texts.setdefault(f"{modality} in all {_items(facts.items, side)}", []).append(repeat)
-    return warn_if(bool(texts), lambda: f"Absent: {some([*map(_in_repeats, texts.items())], NAMED)}.")
+                texts.setdefault(
+                    say("{modality} in all {items}", modality=modality, items=_items(facts.items, side)), []
+                ).append(repeat)
+    return warn_if(bool(texts), lambda: say("Absent: {texts}.", texts=_by_repeat(texts)))
 
 
 def unlike(evidence: Evidence) -> Found:
     """Targets and classes that a side lacks, and targets that never vary on it."""
     sides = _sides(evidence)
     if sides is None:
-        return not_run("No run counted the targets of each side of its split.")
+        return not_run(say("No run counted the targets of each side of its split."))
     texts: dict[str, list[int]] = {}
     for repeat, side, facts in sides:
         for target, of in (facts.labels or {}).items():
             for text in _faults(target, of, _items(facts.items, side)):
                 texts.setdefault(text, []).append(repeat)
-    return warn_if(bool(texts), lambda: f"{some([*map(_in_repeats, texts.items())], NAMED)}.")
+    return warn_if(bool(texts), lambda: say("{texts}.", texts=_by_repeat(texts)))
 
 
 def _faults(target: str, of: Labels, where: str) -> Iterator[str]:
     if not of.count:
-        yield f"'{target}' has no value in the {where}"
+        yield say("'{target}' has no value in the {where}", target=target, where=where)
     elif of.constant:
         held = [name for name, count in (of.classes or {}).items() if count]
-        yield f"'{target}' is always {held[0] if held else 'the same'} in the {where}"
+        yield (
+            say("'{target}' is always {value} in the {where}", target=target, value=held[0], where=where)
+            if held
+            else say("'{target}' is always the same in the {where}", target=target, where=where)
+        )
     elif of.classes:
-        gone = [f"'{name}'" for name, count in of.classes.items() if not count]
+        gone = [say("'{name}'", name=name) for name, count in of.classes.items() if not count]
         if gone:
-            yield f"'{target}' is never {' or '.join(gone[:NAMED])}{', …' if gone[NAMED:] else ''} in the {where}"
+            named = say(" or ").join(gone[:NAMED])
+            named = say("{named}, …", named=named) if gone[NAMED:] else named
+            yield say("'{target}' is never {gone} in the {where}", target=target, gone=named, where=where)
 
 
 def _sides(evidence: Evidence) -> list[tuple[int, str, Side]] | None:
@@ -131,12 +164,26 @@ def _sides(evidence: Evidence) -> list[tuple[int, str, Side]] | None:
 
 
 def _items(count: int, side: str) -> str:
-    return counted(count, f"{'training' if side == 'train' else side} item")
+    match side:
+        case "train":
+            return counted(count, "training item")
+        case "validation":
+            return counted(count, "validation item")
+        case _:
+            return counted(count, "test item")
 
 
-def _in_repeats(found: tuple[str, list[int]]) -> str:
-    text, repeats = found
-    return f"{text} (repeat{'s' if len(repeats) > 1 else ''} {some([str(r) for r in repeats])})"
+def _by_repeat(found: Mapping[str, list[int]]) -> str:
+    """Texts, each with the repeats that it is about."""
+    texts = []
+    for text, repeats in found.items():
+        named = some([str(repeat) for repeat in repeats])
+        texts.append(
+            say("{text} (repeats {named})", text=text, named=named)
+            if len(repeats) > 1
+            else say("{text} (repeat {named})", text=text, named=named)
+        )
+    return some(texts, NAMED)
 
 
 def cut(evidence: Evidence) -> Found:
@@ -144,17 +191,25 @@ def cut(evidence: Evidence) -> Found:
     corpus = evidence.results.corpus
     lengths = corpus.lengths
     if corpus.scope is None or lengths is None:
-        return not_run("No run counted the items that its windows cut.")
+        return not_run(say("No run counted the items that its windows cut."))
     if corpus.scope == "step":
-        return not_applicable("Each step has a target of its own.")
+        return not_applicable(say("Each step has a target of its own."))
     windows: dict[int, tuple[int, int]] = {}
     for run in evidence.results.runs:
         sides = [side for side in run.split.sides.values() if side.missing is not None]
         if any(side.cut for side in sides):
             window = evidence.study.arm(run.arm).config.data.steps
             windows[window] = (sum(side.cut or 0 for side in sides), sum(side.items for side in sides))
-    texts = [f"a window of {window:,} steps cuts {n:,} of {of:,} items" for window, (n, of) in sorted(windows.items())]
-    return warn_if(bool(texts), lambda: f"The longest item has {lengths.longest:,} steps; {some(texts, NAMED)}.")
+    texts = [
+        say("a window of {window:,} steps cuts {n:,} of {of:,} items", window=window, n=n, of=of)
+        for window, (n, of) in sorted(windows.items())
+    ]
+    return warn_if(
+        bool(texts),
+        lambda: say(
+            "The longest item has {longest:,} steps; {texts}.", longest=lengths.longest, texts=some(texts, NAMED)
+        ),
+    )
 
 
 def flattered(evidence: Evidence) -> Found:
@@ -163,14 +218,14 @@ def flattered(evidence: Evidence) -> Found:
     metric = results.study.metric if results.study.metric.measure.higher_is_better else parse_metric("skill")
     values: dict[tuple[str, str, int], list[float]] = {}
     scores = results.scores
-    columns = ("arm", "split", "repeat", "items", "metric", "component", "value")
-    for row in zip(*(scores[c] for c in columns), strict=True):
-        arm, split, repeat, items, name, component, value = row
-        component = component if isinstance(component, str) else None
-        if (items, name, component) == ("all", metric.measure.name, metric.component) and math.isfinite(value):
+    of = scores["component"]
+    own = of.isna() if metric.component is None else of == metric.component
+    asked = scores[(scores["items"] == "all") & (scores["metric"] == metric.measure.name) & own]
+    for arm, split, repeat, value in zip(*(asked[c] for c in ("arm", "split", "repeat", "value")), strict=True):
+        if math.isfinite(value):
             values.setdefault((arm, split, repeat), []).append(value)
     if {"validation", "test"} - {split for _, split, _ in values}:
-        return not_run("No run has a score on both sides.")
+        return not_run(say("No run has a score on both sides."))
     found = []
     for arm in (arm.name for arm in results.study.arms):
         both = [
@@ -181,5 +236,14 @@ def flattered(evidence: Evidence) -> Found:
         gaps = [validation - test for validation, test in both]
         if len(gaps) >= LEAST_REPEATS and min(gaps) > 0 and fmean(gaps) > max(WIDE, STEADY * stdev(gaps)):
             validation, test = (fmean(side) for side in zip(*both, strict=True))
-            found.append(f"'{arm}' has {number(validation)} on validation items and {number(test)} on test items")
-    return warn_if(bool(found), lambda: f"On {metric.name}, mean over repeats: {some(found, NAMED)}.")
+            found.append(
+                say(
+                    "'{arm}' has {validation} on validation items and {test} on test items",
+                    arm=arm,
+                    validation=number(validation),
+                    test=number(test),
+                )
+            )
+    return warn_if(
+        bool(found), lambda: say("On {name}, mean over repeats: {found}.", name=metric.name, found=some(found, NAMED))
+    )

@@ -6,8 +6,9 @@ import math
 
 import pandas as pd
 
+from mmcore.language import say
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, quoted, some, warn_if
-from reports.numbers import counted, listing, number, percent
+from reports.numbers import counted, listing, number, percent, prose
 from reports.verdicts.naive import skill_of
 
 QUIET = 0.2
@@ -23,13 +24,15 @@ def leaky(evidence: Evidence) -> Found:
     """A task whose answer stands in the input."""
     corpus = evidence.results.corpus
     if not corpus.content:
-        return not_run("No run opened its corpus.")
+        return not_run(say("No run opened its corpus."))
     copied = [skill for run in evidence.results.runs if (skill := run.leakage.copy_skill) is not None]
     return warn_if(
         corpus.leaky,
-        lambda: (
-            f"Task {corpus.task} is leaky: its targets are the steps that the model reads."
-            + (f" Measured: copying the input has a skill of up to {number(max(copied))}." if copied else "")
+        lambda: prose(
+            say("Task {task} is leaky: its targets are the steps that the model reads.", task=corpus.task),
+            say("Measured: copying the input has a skill of up to {copied}.", copied=number(max(copied)))
+            if copied
+            else "",
         ),
     )
 
@@ -37,11 +40,11 @@ def leaky(evidence: Evidence) -> Found:
 def nothing_to_predict(evidence: Evidence) -> Found:
     """Components in which no score exists, or in which nearly all test items are alike."""
     if evidence.results.scores.empty:
-        return not_run("No run finished.")
+        return not_run(say("No run finished."))
     components = evidence.nothing_to_predict
     quiet = quiet_shares(evidence.results.items)
     still = [
-        f"{percent(round(share, 3))} of the test items in {component}"
+        say("{share} of the test items in {component}", share=percent(round(share, 3)), component=component)
         for component, share in quiet.items()
         if share > MOST and component not in components
     ]
@@ -50,12 +53,15 @@ def nothing_to_predict(evidence: Evidence) -> Found:
         sentences = []
         if components:
             sentences.append(
-                f"In {listing(tuple(components))} the target never varies on the test items, or a naive prediction is "
-                "already perfect."
+                say(
+                    "In {components} the target never varies on the test items, or a naive prediction is "
+                    "already perfect.",
+                    components=listing(tuple(components)),
+                )
             )
         if still:
-            sentences.append(f"There is hardly anything to predict in {some(still)}.")
-        return " ".join(sentences)
+            sentences.append(say("There is hardly anything to predict in {still}.", still=some(still)))
+        return prose(*sentences)
 
     return warn_if(bool(components or still), text)
 
@@ -81,22 +87,29 @@ def divided_groups(evidence: Evidence) -> Found:
     """Groups with items on several sides of a split, as the runs counted them in the splits that they drew."""
     counted_by = [(run.repeat, n) for run in evidence.results.runs if (n := run.split.divided_groups) is not None]
     if not counted_by:
-        return not_run("No run counted the groups on each side of its split.")
+        return not_run(say("No run counted the groups on each side of its split."))
     divided = {repeat: n for repeat, n in counted_by if n > 0}
-    splits = [f"{counted(n, 'group')} in repeat {repeat}" for repeat, n in sorted(divided.items())]
-    return warn_if(bool(splits), lambda: f"On more than one side of the split are {some(splits)}.")
+    splits = [
+        say("{groups} in repeat {repeat}", groups=counted(n, "group"), repeat=repeat)
+        for repeat, n in sorted(divided.items())
+    ]
+    return warn_if(bool(splits), lambda: say("On more than one side of the split are {splits}.", splits=some(splits)))
 
 
 def twins(evidence: Evidence) -> Found:
     """Test items with a copy under another name on the training or validation side."""
     known = [twins for run in evidence.results.runs if (twins := run.split.twins) is not None]
     if not known:
-        return not_run("No run looked for copies among its items.")
+        return not_run(say("No run looked for copies among its items."))
     copies = dict(pair for twins in known for pair in twins)
-    pairs = [f"'{item}' is '{copy}'" for item, copy in copies.items()]
+    pairs = [say("'{item}' is '{copy}'", item=item, copy=copy) for item, copy in copies.items()]
     return warn_if(
         bool(pairs),
-        lambda: f"{counted(len(pairs), 'test item')} with a copy on another side of a split: {some(pairs, 3)}.",
+        lambda: say(
+            "{test_items} with a copy on another side of a split: {pairs}.",
+            test_items=counted(len(pairs), "test item"),
+            pairs=some(pairs, 3),
+        ),
     )
 
 
@@ -104,13 +117,14 @@ def early_test(evidence: Evidence) -> Found:
     """Test items that a run had read when its epoch was chosen, as it counted them itself."""
     known = [(run.arm, n) for run in evidence.results.runs if (n := run.selection.test_windows_read) is not None]
     if not known:
-        return not_run("No run counted the test windows that it read.")
+        return not_run(say("No run counted the test windows that it read."))
     worst: dict[str, int] = {}
     for arm, n in known:
         worst[arm] = max(worst.get(arm, 0), n)
-    early = [f"{counted(n, 'window')} in '{arm}'" for arm, n in worst.items() if n > 0]
+    early = [say("{windows} in '{arm}'", windows=counted(n, "window"), arm=arm) for arm, n in worst.items() if n > 0]
     return warn_if(
-        bool(early), lambda: f"Windows of test items were read before the epoch was chosen: up to {some(early)}."
+        bool(early),
+        lambda: say("Windows of test items were read before the epoch was chosen: up to {early}.", early=some(early)),
     )
 
 
@@ -118,17 +132,20 @@ def forbidden(evidence: Evidence) -> Found:
     """Gradients of predictions with respect to inputs that they may not know, measured on trained models."""
     probed = [run for run in evidence.results.runs if run.leakage.windows is not None]
     if not probed:
-        return not_run("No run probed its trained model.")
+        return not_run(say("No run probed its trained model."))
     measured = [(run.arm, size) for run in probed if (size := run.leakage.forbidden_gradient) is not None]
     if not measured:
-        return not_applicable("In this task a prediction may know every step of its window.")
+        return not_applicable(say("In this task a prediction may know every step of its window."))
     worst: dict[str, float] = {}
     for arm, size in measured:
         worst[arm] = max(worst.get(arm, 0.0), abs(size))
-    leaks = [f"{value:.2g} in '{arm}'" for arm, value in worst.items() if value != 0]
+    leaks = [say("{value:.2g} in '{arm}'", value=value, arm=arm) for arm, value in worst.items() if value != 0]
     return warn_if(
         bool(leaks),
-        lambda: f"Predictions change with inputs of steps that they may not know. Largest gradient: {some(leaks)}.",
+        lambda: say(
+            "Predictions change with inputs of steps that they may not know. Largest gradient: {leaks}.",
+            leaks=some(leaks),
+        ),
     )
 
 
@@ -136,15 +153,20 @@ def apart(evidence: Evidence) -> Found:
     """Streams whose times lie where no other stream of their item is, as alignment found them."""
     judged = [row for row in evidence.results.quality if row.apart is not None]
     if not judged:
-        return not_run("The corpus's quality report does not say where streams meet: prepare it again.")
+        return not_run(say("The corpus's quality report does not say where streams meet: prepare it again."))
     listed = []
     for modality in dict.fromkeys(row.modality for row in judged):
         have = [row for row in judged if row.modality == modality and not row.missing]
         found = [row for row in have if row.apart]
         if found:
-            items = "all items" if len(found) == len(have) else f"{len(found)} of {counted(len(have), 'item')}"
-            listed.append(f"{modality} in {items} ({found[0].item}: {found[0].apart})")
-    return warn_if(bool(listed), lambda: f"Not where the other streams are: {some(listed, 3)}.")
+            items = (
+                say("all items")
+                if len(found) == len(have)
+                else say("{n} of {items}", n=len(found), items=counted(len(have), "item"))
+            )
+            one = {"item": found[0].item, "apart": found[0].apart}
+            listed.append(say("{modality} in {items} ({item}: {apart})", modality=modality, items=items, **one))
+    return warn_if(bool(listed), lambda: say("Not where the other streams are: {listed}.", listed=some(listed, 3)))
 
 
 def naive(evidence: Evidence) -> Found:
@@ -152,7 +174,7 @@ def naive(evidence: Evidence) -> Found:
     results = evidence.results
     known = {name: e for name in (a.name for a in evidence.arms) if not math.isnan((e := skill_of(results, name)).low)}
     if not known:
-        return not_run("No arm has a skill with an interval.")
+        return not_run(say("No arm has a skill with an interval."))
     below = [name for name, e in known.items() if e.low <= 0]
     hopeless = []
     for component in results.components:
@@ -163,13 +185,19 @@ def naive(evidence: Evidence) -> Found:
     def text() -> str:
         sentences = []
         if below:
-            verb = "is" if len(below) == 1 else "are"
             sentences.append(
-                f"{quoted(below)} {verb} not shown to beat a naive prediction: the interval of the skill reaches 0 or "
-                "below."
+                say(
+                    "{arm} is not shown to beat a naive prediction: the interval of the skill reaches 0 or below.",
+                    arm=quoted(below),
+                )
+                if len(below) == 1
+                else say(
+                    "{arms} are not shown to beat a naive prediction: the interval of the skill reaches 0 or below.",
+                    arms=quoted(below),
+                )
             )
         if hopeless:
-            sentences.append(f"On {some(hopeless)} no arm is shown to have any skill.")
-        return " ".join(sentences)
+            sentences.append(say("On {hopeless} no arm is shown to have any skill.", hopeless=some(hopeless)))
+        return prose(*sentences)
 
     return warn_if(bool(below or hopeless), text)

@@ -9,6 +9,7 @@ from typing import cast
 
 import pandas as pd
 
+from mmcore.language import say
 from reports.model.report import ArmRow, ComparisonRow, Outcome
 from reports.numbers import listing
 from reports.records.frame import StudyResults
@@ -17,6 +18,8 @@ from studies.resolved import ResolvedStudy
 Found = tuple[Outcome, str]
 """An outcome and what was found; of a check that passed, nothing need be said."""
 
+LOOKED_AT = ("clipped", "gradient_norm", "learning_rate", "train/loss", "validation/loss", "validation/skill")
+"""Columns of histories that checks read."""
 PASSED: Found = ("passed", "")
 MOST_NAMED = 5
 """Arms or comparisons that a sentence names before it counts the rest."""
@@ -43,16 +46,22 @@ class Evidence:
 
     @cached_property
     def curves(self) -> dict[str, list[pd.DataFrame]]:
-        """Arm to the history of each of its finished runs, one row an epoch, in order."""
+        """Arm to the history of each of its finished runs, one row an epoch, in order; columns :data:`LOOKED_AT`."""
         history = self.results.history
         curves: dict[str, list[pd.DataFrame]] = {}
-        done = history[history["status"] == "done"]
+        read = [name for name in ("arm", "repeat", "epoch", *LOOKED_AT) if name in history]
+        done = history.loc[history["status"] == "done", read]
         for key, rows in done.groupby(["arm", "repeat"], sort=False):
             curves.setdefault(cast(tuple[str, int], key)[0], []).append(cast(pd.DataFrame, rows))
         return curves
 
     def having(self, *columns: str) -> dict[str, list[pd.DataFrame]]:
-        """Those curves, or none at all where a column was not recorded."""
+        """Those curves, or none at all where a column was not recorded.
+
+        Args:
+            columns: of :data:`LOOKED_AT`.
+        """
+        assert set(columns) <= set(LOOKED_AT)
         return self.curves if set(columns) <= set(self.results.history.columns) else {}
 
 
@@ -80,9 +89,9 @@ def some(parts: Sequence[str], most: int = MOST_NAMED) -> str:
     """
     if len(parts) <= most:
         return listing(list(parts))
-    return listing([*parts[:most], f"{len(parts) - most} more"])
+    return listing([*parts[:most], say("{n} more", n=len(parts) - most)])
 
 
 def quoted(names: Sequence[str]) -> str:
     """Arms by name in a sentence."""
-    return some([f"'{name}'" for name in names])
+    return some([say("'{name}'", name=name) for name in names])

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from mmcore.config import RunConfig
+from mmcore.language import later, say
 from mmcore.record import Run
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, some, warn_if
-from reports.numbers import counted, listing
+from reports.numbers import counted, listing, prose
 
 FAILED_MORE = 2
 """Failed runs that one arm must have more than another before it is more than chance could be blamed for."""
@@ -18,12 +19,17 @@ def failed(evidence: Evidence) -> Found:
     """Runs without a score."""
     runs = evidence.results.runs
     if not runs:
-        return not_run("There is no run.")
+        return not_run(say("There is no run."))
     without = [run for run in runs if not run.done]
-    counts = some([f"{arm.failed} of '{arm.name}'" for arm in evidence.arms if arm.failed])
+    counts = some([say("{n} of '{arm}'", n=arm.failed, arm=arm.name) for arm in evidence.arms if arm.failed])
     return warn_if(
         bool(without),
-        lambda: f"{counted(len(without), 'run')} failed ({counts}). First failure: {without[0].failure}.",
+        lambda: say(
+            "{runs} failed ({counts}). First failure: {failure}.",
+            runs=counted(len(without), "run"),
+            counts=counts,
+            failure=without[0].failure,
+        ),
     )
 
 
@@ -32,22 +38,32 @@ def fewer_repeats(evidence: Evidence) -> Found:
     asked, sequential = evidence.results.study.repeats, evidence.results.study.sequential is not None
     done = Counter(run.arm for run in evidence.results.done)
     # Every arm is named: how many repeats each has is the very thing to know.
-    counts = listing([f"{done[arm.name]} of '{arm.name}'" for arm in evidence.arms])
+    counts = listing([say("{n} of '{arm}'", n=done[arm.name], arm=arm.name) for arm in evidence.arms])
+    repeats = counted(asked, "repeat")
     return warn_if(
         any(arm.missing for arm in evidence.arms),
-        lambda: f"The study has {'up to ' * sequential}{counted(asked, 'repeat')}; finished runs: {counts}.",
+        lambda: (
+            say("The study has up to {repeats}; finished runs: {counts}.", repeats=repeats, counts=counts)
+            if sequential
+            else say("The study has {repeats}; finished runs: {counts}.", repeats=repeats, counts=counts)
+        ),
     )
 
 
 def uneven_failures(evidence: Evidence) -> Found:
     """Arms with clearly more failed runs than others."""
     if not evidence.results.runs:
-        return not_run("There is no run.")
+        return not_run(say("There is no run."))
     counts = {arm.name: arm.failed for arm in evidence.arms}
     most, least = max(counts, key=lambda a: counts[a]), min(counts, key=lambda a: counts[a])
+    named = {"n": counts[most], "most": most, "of_least": counts[least], "least": least}
     return warn_if(
         counts[most] - counts[least] >= FAILED_MORE,
-        lambda: f"{counts[most]} runs of '{most}' failed, {counts[least] or 'none'} of '{least}'.",
+        lambda: (
+            say("{n} runs of '{most}' failed, {of_least} of '{least}'.", **named)
+            if counts[least]
+            else say("{n} runs of '{most}' failed, none of '{least}'.", **named)
+        ),
     )
 
 
@@ -55,18 +71,28 @@ def without_score(evidence: Evidence) -> Found:
     """Finished runs whose score on the study's metric is NaN or infinite, by arm."""
     done = Counter(run.arm for run in evidence.results.done)
     if not done:
-        return not_run("No run finished.")
+        return not_run(say("No run finished."))
     foreign = evidence.results.foreign
     if foreign is not None and foreign.by_part:
-        return not_applicable(f"Each {foreign.part} has scores of its own: ABL043 counts them.")
+        return not_applicable(say("Each {part} has scores of its own: ABL043 counts them.", part=say(foreign.part)))
     unknown = [
-        f"{counted(missing, 'run')} of '{arm.name}' ({arm.n} of {done[arm.name]} have a score)"
+        say(
+            "{runs} of '{name}' ({n} of {done} have a score)",
+            runs=counted(missing, "run"),
+            name=arm.name,
+            n=arm.n,
+            done=done[arm.name],
+        )
         for arm in evidence.arms
         if (missing := done[arm.name] - arm.n) > 0
     ]
     return warn_if(
         bool(unknown),
-        lambda: f"Finished, but {evidence.results.study.metric.name} is NaN or infinite: {some(unknown)}.",
+        lambda: say(
+            "Finished, but {name} is NaN or infinite: {unknown}.",
+            name=evidence.results.study.metric.name,
+            unknown=some(unknown),
+        ),
     )
 
 
@@ -74,16 +100,21 @@ def uncommitted(evidence: Evidence) -> Found:
     """Runs of code that no commit describes."""
     known = [dirty for run in evidence.results.runs if (dirty := run.environment.dirty) is not None]
     if not known:
-        return not_run("No run came from a git checkout.")
-    return warn_if(any(known), lambda: f"{counted(sum(known), 'run')} came from code with uncommitted changes.")
+        return not_run(say("No run came from a git checkout."))
+    return warn_if(
+        any(known), lambda: say("{runs} came from code with uncommitted changes.", runs=counted(sum(known), "run"))
+    )
 
 
 def mixed_commits(evidence: Evidence) -> Found:
     """Runs of several versions of the code."""
     known = Counter(run.environment.commit[:12] for run in evidence.results.runs if run.environment.commit is not None)
     if not known:
-        return not_run("No run came from a git checkout.")
-    return warn_if(len(known) > 1, lambda: f"Runs come from {len(known)} commits: {_with_counts(known)}.")
+        return not_run(say("No run came from a git checkout."))
+    return warn_if(
+        len(known) > 1,
+        lambda: say("Runs come from {n_known} commits: {known}.", n_known=len(known), known=_with_counts(known)),
+    )
 
 
 def mixed_versions(evidence: Evidence) -> Found:
@@ -99,9 +130,9 @@ def mixed_versions(evidence: Evidence) -> Found:
             if version is not None:
                 versions.setdefault(name, Counter())[version] += 1
     if not versions:
-        return not_run("No run recorded its versions.")
+        return not_run(say("No run recorded its versions."))
     mixed = [f"{name} {_with_counts(found)}" for name, found in versions.items() if len(found) > 1]
-    return warn_if(bool(mixed), lambda: f"Versions differ between runs: {'; '.join(mixed)}.")
+    return warn_if(bool(mixed), lambda: say("Versions differ between runs: {mixed}.", mixed=say("; ").join(mixed)))
 
 
 def mixed_machines(evidence: Evidence) -> Found:
@@ -113,19 +144,28 @@ def mixed_machines(evidence: Evidence) -> Found:
         known = known or bool(found)
         if len(found) > 1:
             usual = found.most_common(1)[0][0]
-            others = [f"'{run.arm}' repeat {run.repeat}" for run, value in runs if value != usual]
-            mixed.append(f"{words}: {_with_counts(found)}; different from most: {some(others)}")
+            others = [
+                say("'{arm}' repeat {repeat}", arm=run.arm, repeat=run.repeat) for run, value in runs if value != usual
+            ]
+            mixed.append(
+                say(
+                    "{words}: {found}; different from most: {others}.",
+                    words=say(words),
+                    found=_with_counts(found),
+                    others=some(others),
+                )
+            )
     if not known:
-        return not_run("No run recorded what it ran on.")
-    return warn_if(bool(mixed), lambda: f"{'. '.join(mixed)}.")
+        return not_run(say("No run recorded what it ran on."))
+    return warn_if(bool(mixed), lambda: prose(*mixed))
 
 
 _RAN_ON: dict[str, Callable[[Run], object]] = {
-    "Devices differ": lambda run: run.device,
-    "Precision differs": lambda run: None if _asks(run) else run.hardware.precision,
-    "Platforms differ": lambda run: run.environment.platform,
-    "Processors differ": lambda run: run.environment.processor,
-    "Numbers of threads differ": lambda run: run.environment.threads,
+    later("Devices differ"): lambda run: run.device,
+    later("Precision differs"): lambda run: None if _asks(run) else run.hardware.precision,
+    later("Platforms differ"): lambda run: run.environment.platform,
+    later("Processors differ"): lambda run: run.environment.processor,
+    later("Numbers of threads differ"): lambda run: run.environment.threads,
 }
 """What a run ran on, by the words for runs that differ in it."""
 
@@ -136,4 +176,4 @@ def _asks(run: Run) -> bool:
 
 
 def _with_counts(values: Counter[str]) -> str:
-    return some([f"{value} ({counted(n, 'run')})" for value, n in values.items()])
+    return some([say("{value} ({runs})", value=value, runs=counted(n, "run")) for value, n in values.items()])

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from mmcore.language import later
 from reports.checks import scores
 from reports.checks.rule import Rule
 
 SCORE_RULES = (
     Rule(
         "ABL043",
-        "Arms have unequal numbers of scores",
+        later("Arms have unequal numbers of scores"),
         "In scores that mmstudy did not make, an arm has fewer scores than another, or none, on some data set; or "
         "paired arms lack different repeats. Empty, NaN and infinite scores count as missing.",
-        "A paired comparison uses the repeats that both arms have, an unpaired one all of them. If scores are missing "
-        "because runs failed, the runs that are left make the arm look better than it is.",
-        "Find out why they are missing, and add them or say why they are not there.",
+        later(
+            "A paired comparison uses the repeats that both arms have, an unpaired one all of them. If scores are "
+            "missing because runs failed, the runs that are left make the arm look better than it is."
+        ),
+        later("Find out why they are missing, and add them or say why they are not there."),
         scores.uneven,
         about="scores",
     ),
     Rule(
         "ABL044",
-        "Scores do not vary between repeats",
+        later("Scores do not vary between repeats"),
         f"In scores that mmstudy did not make, an arm has one and the same score in {scores.FEWEST} or more repeats.",
-        "Then the repeats are no repeats: the seed has no effect, or one result stands in several rows. The interval "
-        "of such an arm has no width and promises a certainty that is not there.",
-        "Check that every repeat is a training of its own. Give an arm that needs no training, such as a constant "
-        "prediction, on several splits, or leave it out.",
+        later(
+            "Then the repeats are no repeats: the seed has no effect, or one result stands in several rows. The "
+            "interval of such an arm has no width and promises a certainty that is not there."
+        ),
+        later(
+            "Check that every repeat is a training of its own. Give an arm that needs no training, such as a constant "
+            "prediction, on several splits, or leave it out."
+        ),
         scores.constant,
         about="scores",
     ),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mmcore.language import say
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, some, warn_if
-from reports.numbers import counted
+from reports.numbers import counted, opened
 from reports.records.frame import StudyResults
 
 FEWEST = 3
@@ -17,32 +18,32 @@ def uneven(evidence: Evidence) -> Found:
     """Cells of the table of arms and repeats, and of data sets, that hold no number."""
     results = evidence.results
     if results.foreign is None or results.foreign.ran:
-        return not_applicable("mmstudy started these runs: ABL002, ABL003 and ABL030 count them.")
+        return not_applicable(say("mmstudy started these runs: ABL002, ABL003 and ABL030 count them."))
     sentences, absent = [], []
     for part, table in _tables(results):
         if not len(table):
             continue
-        on = "" if part is None else f" on '{part}'"
         known = {arm.name: int(np.isfinite(table[arm.name]).sum()) for arm in evidence.arms if arm.name in table}
         most = max(known.values(), default=0)
         for arm in evidence.arms:
             if not known.get(arm.name):
-                absent.append(f"'{arm.name}'{on}")
+                absent.append(_on(part, say("'{name}'", name=arm.name)))
             elif known[arm.name] < most:
-                sentences.append(f"'{arm.name}' has {known[arm.name]} of {most}{on}")
+                text = say("'{name}' has {known} of {most}", name=arm.name, known=known[arm.name], most=most)
+                sentences.append(_on(part, text))
         if results.paired and len(set(known.values())) == 1 and most < len(table):
-            sentences.append(f"arms lack different ones of {counted(len(table), 'repeat')}{on}")
-    parts = [f"fewer repeats than others: {some(sentences)}"] if sentences else []
-    parts += [f"no score at all: {some(absent)}"] if absent else []
-    text = "; ".join(parts)
-    return warn_if(bool(parts), lambda: f"{text[:1].upper()}{text[1:]}.")
+            text = say("arms lack different ones of {repeats}", repeats=counted(len(table), "repeat"))
+            sentences.append(_on(part, text))
+    parts = [say("fewer repeats than others: {sentences}", sentences=some(sentences))] if sentences else []
+    parts += [say("no score at all: {absent}", absent=some(absent))] if absent else []
+    return warn_if(bool(parts), lambda: say("{parts}.", parts=opened(say("; ").join(parts))))
 
 
 def constant(evidence: Evidence) -> Found:
     """Arms whose repeats all have one and the same score."""
     results = evidence.results
     if results.foreign is None:
-        return not_applicable("mmstudy trained these runs with a seed of their own for each repeat.")
+        return not_applicable(say("mmstudy trained these runs with a seed of their own for each repeat."))
     found, judged = [], False
     for part, table in _tables(results):
         for arm in evidence.arms:
@@ -50,11 +51,16 @@ def constant(evidence: Evidence) -> Found:
             known = scores[np.isfinite(scores)]
             judged = judged or len(known) >= FEWEST
             if len(known) >= FEWEST and (known == known[0]).all():
-                on = "" if part is None else f" on '{part}'"
-                found.append(f"'{arm.name}'{on} ({known[0]:g} in all {len(known)})")
+                where = _on(part, say("'{name}'", name=arm.name))
+                found.append(say("{where} ({score:g} in all {n})", where=where, score=known[0], n=len(known)))
     if not judged:
-        return not_run(f"No arm has {FEWEST} repeats.")
-    return warn_if(bool(found), lambda: f"The same score in every repeat: {some(found)}.")
+        return not_run(say("No arm has {n} repeats.", n=FEWEST))
+    return warn_if(bool(found), lambda: say("The same score in every repeat: {found}.", found=some(found)))
+
+
+def _on(part: str | None, text: str) -> str:
+    """A text about one data set, where these have verdicts of their own."""
+    return text if part is None else say("{text} on '{part}'", text=text, part=part)
 
 
 def _tables(results: StudyResults) -> list[tuple[str | None, pd.DataFrame]]:

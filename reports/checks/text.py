@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 
+from mmcore.language import say
+from reports.lines import filled, padded
 from reports.model.report import Check, Summary
 from reports.numbers import counted, listing
 
@@ -19,8 +20,13 @@ def checks_as_text(summary: Summary) -> str:
     """A line a check, and under a warning what was found, why it matters and what to do; plain, also when piped."""
     outcomes = Counter(c.outcome for c in summary.checks)
     warnings = outcomes.pop("warning", 0)
-    counts = listing([counted(warnings, "warning"), *(f"{n} {outcome}" for outcome, n in sorted(outcomes.items()))])
-    header = f"{'code':<6}  {'outcome':<14}  looks for"
+    counts = listing(
+        [
+            counted(warnings, "warning"),
+            *(say("{n} {outcome}", n=n, outcome=say(outcome)) for outcome, n in sorted(outcomes.items())),
+        ]
+    )
+    header = _line(say("code"), say("outcome"), say("looks for"))
     blocks = [f"{summary.study}: {counts}", "", header, *(_block(c) for c in summary.checks)]
     # The real minus sign is missing from the code pages of some terminals.
     return "\n".join(blocks).replace("−", "-")
@@ -32,17 +38,18 @@ def checks_as_json(summary: Summary) -> dict[str, object]:
     return {"study": summary.study, "checks": [{name: getattr(c, name) for name in names} for c in summary.checks]}
 
 
+def _line(code: str, outcome: str, title: str) -> str:
+    """A code, an outcome and a title in columns, whatever the width of their letters."""
+    return f"{padded(code, 6)}  {padded(outcome, 14)}  {title}"
+
+
 def _block(check: Check) -> str:
-    line = f"{check.code}  {check.outcome:<14}  {check.title}"
+    line = _line(check.code, say(check.outcome), check.title)
     if check.outcome != "warning":
-        return line + (f". {check.text}" if check.text else "")
-    parts = (check.text, f"Why it matters: {check.reason}", f"What to do: {check.advice} See {check.more}")
-    # Paths and commands stay whole.
-    fill = textwrap.TextWrapper(
-        COLUMNS,
-        initial_indent=INDENT,
-        subsequent_indent=INDENT + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
+        return say("{line}. {text}", line=line, text=check.text) if check.text else line
+    parts = (
+        check.text,
+        say("Why it matters: {reason}", reason=check.reason),
+        say("What to do: {advice} See {more}", advice=check.advice, more=check.more),
     )
-    return "\n".join([line, *map(fill.fill, parts)])
+    return "\n".join([line, *(filled(part, COLUMNS, INDENT, INDENT + "  ") for part in parts)])

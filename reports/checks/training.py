@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mmcore.language import say
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, some, warn_if
-from reports.numbers import counted, number, percent
+from reports.numbers import counted, number, percent, prose
 
 CLIPPED = 0.5
 """Share of steps whose gradient was clipped, above which clipping is the rule and no longer the exception."""
@@ -35,30 +36,40 @@ SATURATED = 0.5
 def diverged(evidence: Evidence) -> Found:
     """Runs that a loss or a gradient without a finite value ended."""
     if not evidence.results.runs:
-        return not_run("There is no run.")
+        return not_run(say("There is no run."))
     counts: dict[str, int] = {}
     for run in evidence.results.runs:
         if run.failure is not None and run.failure.error.startswith("TrainingDiverged"):
             counts[run.arm] = counts.get(run.arm, 0) + 1
-    runs = [f"{n} of '{arm}'" for arm, n in counts.items()]
-    return warn_if(bool(runs), lambda: f"A loss or gradient became NaN or infinite in runs: {some(runs)}.")
+    runs = [say("{n} of '{arm}'", n=n, arm=arm) for arm, n in counts.items()]
+    return warn_if(
+        bool(runs), lambda: say("A loss or gradient became NaN or infinite in runs: {runs}.", runs=some(runs))
+    )
 
 
 def clipped(evidence: Evidence) -> Found:
     """Arms whose gradients were clipped in most steps, with the norm that they have unclipped."""
     limits = {arm.name: arm.config.training.clip_norm for arm in evidence.study.arms}
     if all(limit is None for limit in limits.values()):
-        return not_applicable("No arm clips gradients.")
+        return not_applicable(say("No arm clips gradients."))
     curves = evidence.having("clipped", "gradient_norm")
     found = []
     for arm, runs in curves.items():
         share = float(np.mean([run["clipped"].mean() for run in runs]))
         if share > CLIPPED:
             norm = float(np.mean([run["gradient_norm"].mean() for run in runs]))
-            found.append(f"{percent(round(share, 2))} in '{arm}' (mean norm {number(norm)}, limit {limits[arm]:g})")
+            found.append(
+                say(
+                    "{share} in '{arm}' (mean norm {norm}, limit {limit:g})",
+                    share=percent(round(share, 2)),
+                    arm=arm,
+                    norm=number(norm),
+                    limit=limits[arm],
+                )
+            )
     if not curves:
-        return not_run("No finished run recorded its gradients.")
-    return warn_if(bool(found), lambda: f"Share of steps that were clipped: {some(found)}.")
+        return not_run(say("No finished run recorded its gradients."))
+    return warn_if(bool(found), lambda: say("Share of steps that were clipped: {found}.", found=some(found)))
 
 
 def rising_rate(evidence: Evidence) -> Found:
@@ -70,10 +81,21 @@ def rising_rate(evidence: Evidence) -> Found:
         up = [(before, last) for before, last in rates if last > before]
         if up:
             before, last = up[0]
-            rising.append(f"from {before:.3g} to {last:.3g} in {len(up)} of {len(runs)} runs of '{arm}'")
+            rising.append(
+                say(
+                    "from {before:.3g} to {last:.3g} in {n_up} of {n_runs} runs of '{arm}'",
+                    before=before,
+                    last=last,
+                    n_up=len(up),
+                    n_runs=len(runs),
+                    arm=arm,
+                )
+            )
     if not judged:
-        return not_run("No finished run has two epochs.")
-    return warn_if(bool(rising), lambda: f"In the last epoch the learning rate rose {some(rising, 3)}.")
+        return not_run(say("No finished run has two epochs."))
+    return warn_if(
+        bool(rising), lambda: say("In the last epoch the learning rate rose {rising}.", rising=some(rising, 3))
+    )
 
 
 def not_converged(evidence: Evidence) -> Found:
@@ -88,10 +110,25 @@ def not_converged(evidence: Evidence) -> Found:
         still = [skill for skill, share in gains if share > STILL_GAINS and skill > STILL_GAINS_SKILL]
         if len(still) > len(gains) / 2:
             gain = float(np.mean(still))
-            gaining.append(f"'{arm}' in {len(still)} of {len(gains)} runs (skill {number(gain, True)} on average)")
+            gaining.append(
+                say(
+                    "'{arm}' in {n_still} of {n_gains} runs (skill {gain} on average)",
+                    arm=arm,
+                    n_still=len(still),
+                    n_gains=len(gains),
+                    gain=number(gain, True),
+                )
+            )
     if not judged:
-        return not_run(f"No run was trained to the end over {LEAST_EPOCHS} epochs or more with a validation skill.")
-    return warn_if(bool(gaining), lambda: f"Still gaining in the last quarter of the epochs: {some(gaining)}.")
+        return not_run(
+            say(
+                "No run was trained to the end over {epochs} epochs or more with a validation skill.",
+                epochs=LEAST_EPOCHS,
+            )
+        )
+    return warn_if(
+        bool(gaining), lambda: say("Still gaining in the last quarter of the epochs: {gaining}.", gaining=some(gaining))
+    )
 
 
 def late_gain(run: pd.DataFrame) -> tuple[float, float] | None:
@@ -123,7 +160,7 @@ def over_fitting(evidence: Evidence) -> Found:
         judged = judged or bool(known)
         rises = sum(_rises(*monitoring) for _, monitoring in known)
         if rises > len(known) / 2:
-            rose.append(f"'{arm}' in {rises} of {counted(len(known), 'run')}")
+            rose.append(say("'{arm}' in {rises} of {runs}", arm=arm, rises=rises, runs=counted(len(known), "run")))
         at_best = [
             (train_E[at], validation_E[at])
             for run, (train_E, validation_E) in known
@@ -132,22 +169,38 @@ def over_fitting(evidence: Evidence) -> Found:
         far = [(train, validation) for train, validation in at_best if validation - train > GAP]
         if len(far) > len(known) / 2:
             left = [percent(round(float(share), 2)) for share in np.mean(far, axis=0)]
-            apart.append(f"{left[0]} against {left[1]} in '{arm}' ({len(far)} of {counted(len(known), 'run')})")
+            apart.append(
+                say(
+                    "{training} against {validation} in '{arm}' ({n_far} of {runs})",
+                    training=left[0],
+                    validation=left[1],
+                    arm=arm,
+                    n_far=len(far),
+                    runs=counted(len(known), "run"),
+                )
+            )
     if not judged:
-        return not_run("No finished run recorded its losses.")
+        return not_run(say("No finished run recorded its losses."))
 
     def text() -> str:
         sentences = []
         if apart:
             sentences.append(
-                "Share of the first epoch's loss that is left at the scored epoch, training against validation: "
-                f"{some(apart)}."
+                say(
+                    "Share of the first epoch's loss that is left at the scored epoch, training against validation: "
+                    "{apart}.",
+                    apart=some(apart),
+                )
             )
         if rose:
             sentences.append(
-                f"Validation loss rose by over {percent(round(RISES - 1, 3))} while training loss fell: {some(rose)}."
+                say(
+                    "Validation loss rose by over {share} while training loss fell: {rose}.",
+                    share=percent(round(RISES - 1, 3)),
+                    rose=some(rose),
+                )
             )
-        return " ".join(sentences)
+        return prose(*sentences)
 
     return warn_if(bool(rose or apart), text)
 
@@ -181,16 +234,22 @@ def saturated(evidence: Evidence) -> Found:
     """Gates that are stuck open or shut most of the time, as mean over an arm's finished runs."""
     known = [(run.arm, run.gates) for run in evidence.results.done if run.gates is not None]
     if not known:
-        return not_run("No finished run measured its gates.")
+        return not_run(say("No finished run measured its gates."))
     shares: dict[tuple[str, str], list[float]] = {}
     for arm, gates in known:
         for gate, use in sorted(gates.items()):
             shares.setdefault((arm, gate), []).append(use.saturated)
     if not shares:
-        return not_applicable("No arm fuses by gates.")
+        return not_applicable(say("No arm fuses by gates."))
     means = {key: float(np.mean(found)) for key, found in shares.items()}
-    stuck = [f"{percent(round(m, 2))} of '{gate}' in '{arm}'" for (arm, gate), m in means.items() if m > SATURATED]
-    return warn_if(bool(stuck), lambda: f"Gate values that are stuck on validation windows: {some(stuck)}.")
+    stuck = [
+        say("{m} of '{gate}' in '{arm}'", m=percent(round(m, 2)), gate=gate, arm=arm)
+        for (arm, gate), m in means.items()
+        if m > SATURATED
+    ]
+    return warn_if(
+        bool(stuck), lambda: say("Gate values that are stuck on validation windows: {stuck}.", stuck=some(stuck))
+    )
 
 
 def _rises(train_E: np.ndarray, validation_E: np.ndarray) -> bool:

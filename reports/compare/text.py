@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmcore.language import later, say
 from reports import numbers as numerals
 from reports.compare.changes import ALL, Change, Comparison, VerdictPair
 from reports.compare.source import Arm, Report, Verdict
-from reports.numbers import counted, listing
+from reports.numbers import counted, listing, prose
 from reports.output.columns import table
 from reports.output.render import literally
 from reports.output.text import finite, wrapped
@@ -101,38 +102,51 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
 
 def _blocks(comparison: Comparison) -> Iterable[Block]:
     a, b = comparison.a, comparison.b
-    yield Block("", (f"A: {a.study}, {a.question} ({a.source})", f"B: {b.study}, {b.question} ({b.source})"))
+    heads = (
+        say("A: {study}, {question} ({source})", study=a.study, question=a.question, source=a.source),
+        say("B: {study}, {question} ({source})", study=b.study, question=b.question, source=b.source),
+    )
+    yield Block("", heads)
     yield Block("", (_common(comparison),))
-    yield Block("What changed in the settings", *_settings(comparison))
-    yield Block("Arms", *_arms(comparison))
-    yield Block("Verdicts", *_verdicts(comparison))
+    yield Block(say("What changed in the settings"), *_settings(comparison))
+    yield Block(say("Arms"), *_arms(comparison))
+    yield Block(say("Verdicts"), *_verdicts(comparison))
     if comparison.provenance:
         rows = [("", "A", "B"), *((c.path, _value(c.a, "–"), _value(c.b, "–")) for c in comparison.provenance)]
-        yield Block("What they were made with", (), tuple(rows))
+        yield Block(say("What they were made with"), (), tuple(rows))
 
 
 def _common(comparison: Comparison) -> str:
     a, b = (len(side.provenance.runs) for side in (comparison.a, comparison.b))
     name = comparison.a.provenance.corpus.name
-    text = "Neither names its corpus" if name is None else f"Both: corpus {name}, {comparison.task}"
+    corpus = (
+        say("Neither names its corpus")
+        if name is None
+        else say("Both: corpus {corpus}, {task}", corpus=name, task=comparison.task)
+    )
     if comparison.repeats:
-        text += f", the same split and targets in {counted(comparison.repeats, 'common repeat')}"
+        repeats = counted(comparison.repeats, "common repeat")
+        text = say("{corpus}, the same split and targets in {repeats}.", corpus=corpus, repeats=repeats)
     else:
-        text += "; no repeat is finished in both, so their splits could not be compared"
-    return f"{text}. A has {counted(a, 'run')}, B {b}; {comparison.shared_runs or 'none'} of them are the same."
+        text = say("{corpus}; no repeat is finished in both, so their splits could not be compared.", corpus=corpus)
+    words = {"runs": counted(a, "run"), "n": b}
+    if not comparison.shared_runs:
+        return prose(text, say("A has {runs}, B {n}; none of them are the same.", **words))
+    return prose(text, say("A has {runs}, B {n}; {same} of them are the same.", same=comparison.shared_runs, **words))
 
 
 def _settings(comparison: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     text: tuple[str, ...] = ()
     if not any(pair.a and pair.b for pair in comparison.arms):
-        text = ("They have no arm in common: only settings of the studies can be compared.",)
+        text = (say("They have no arm in common: only settings of the studies can be compared."),)
     if not comparison.study and not comparison.config:
-        return text or ("Nothing: the common arms are the same.",), ()
-    rows = [("setting", "of arm", "A", "B")]
-    rows += [(c.path, "", _value(c.a, "none"), _value(c.b, "none")) for c in comparison.study]
+        return text or (say("Nothing: the common arms are the same."),), ()
+    rows = [(say("setting"), say("of arm"), "A", "B")]
+    none, default = say("none"), say("default")
+    rows += [(c.path, "", _value(c.a, none), _value(c.b, none)) for c in comparison.study]
     for c in comparison.config:
-        of = "all common arms" if c.arm == ALL else c.arm or ""
-        rows.append((c.path, of, _value(c.a, "default"), _value(c.b, "default")))
+        of = say("all common arms") if c.arm == ALL else c.arm or ""
+        rows.append((c.path, of, _value(c.a, default), _value(c.b, default)))
     return text, tuple(rows)
 
 
@@ -150,63 +164,77 @@ def _value(value: Any, nothing: str) -> str:
 
 
 def _arms(comparison: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    text = []
-    for side, only in (
-        ("A", [p.name for p in comparison.arms if p.b is None]),
-        ("B", [p.name for p in comparison.arms if p.a is None]),
-    ):
-        if only:
-            text.append(f"Only in {side}: {listing(only)}.")
+    text = [
+        *_only(later("Only in A: {named}."), [p.name for p in comparison.arms if p.b is None]),
+        *_only(later("Only in B: {named}."), [p.name for p in comparison.arms if p.a is None]),
+    ]
     a, b = comparison.a.metric, comparison.b.metric
     if a != b:
-        text.append(f"A is measured by {a}, B by {b}: their numbers cannot be compared.")
-    rows = [("arm", f"{a} in A", "repeats", f"{b} in B", "repeats")]
+        text.append(say("A is measured by {a}, B by {b}: their numbers cannot be compared.", a=a, b=b))
+    repeats = say("repeats")
+    rows = [(say("arm"), say("{metric} in A", metric=a), repeats, say("{metric} in B", metric=b), repeats)]
     rows += [(pair.name, *_arm(pair.a), *_arm(pair.b)) for pair in comparison.arms]
     return tuple(text), tuple(rows)
+
+
+def _only(text: str, names: Sequence[str]) -> list[str]:
+    """A sentence about what one side alone has; none where it has nothing of its own."""
+    return [say(text, named=listing(tuple(names)))] if names else []
 
 
 def _arm(arm: Arm | None) -> tuple[str, str]:
     if arm is None:
         return numerals.NOTHING, numerals.NOTHING
-    failed = f", {arm.failed} failed" if arm.failed else ""
-    return _estimate(arm.mean, arm.interval), f"{arm.n}{failed}"
+    n = say("{n}, {failed} failed", n=arm.n, failed=arm.failed) if arm.failed else f"{arm.n}"
+    return _estimate(arm.mean, arm.interval), n
 
 
 def _verdicts(comparison: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    text = []
     common = [p for p in comparison.verdicts if p.a is not None and p.b is not None]
-    for side, only in (
-        ("A", [p for p in comparison.verdicts if p.b is None]),
-        ("B", [p for p in comparison.verdicts if p.a is None]),
-    ):
-        if only:
-            named = listing([_name(p) for p in only[:NAMED]])
-            more = f" and {len(only) - NAMED} more" if len(only) > NAMED else ""
-            text.append(f"Only in {side}: {named}{more}.")
+    text = [
+        *_only_some(later("Only in A: {named}."), [p for p in comparison.verdicts if p.b is None]),
+        *_only_some(later("Only in B: {named}."), [p for p in comparison.verdicts if p.a is None]),
+    ]
     if not common:
-        return (*text, "No comparison is made in both."), ()
-    changed = len(comparison.changed)
+        return (*text, say("No comparison is made in both.")), ()
+    changed, verdicts = len(comparison.changed), counted(len(common), "common verdict")
     text.append(
-        f"{changed or 'None'} of {counted(len(common), 'common verdict')} changed."
-        + ("" if len(common) == changed else " Components whose verdict stayed the same are left out.")
+        prose(
+            say("{n} of {verdicts} changed.", n=changed, verdicts=verdicts)
+            if changed
+            else say("None of {verdicts} changed.", verdicts=verdicts),
+            "" if len(common) == changed else say("Components whose verdict stayed the same are left out."),
+        )
     )
     rows: list[tuple[str, ...]] = [
-        ("comparison", "verdict in A", "difference in A", "n", "verdict in B", "difference in B", "n", "")
-    ]
+        (
+            say("comparison"), say("verdict in A"), say("difference in A"), "n", say("verdict in B"),
+            say("difference in B"), "n", "",
+        )
+    ]  # fmt: skip
     for pair in common:
         if pair.component is None or pair.changed:
-            mark = "changed" if pair.changed else ""
+            mark = say("changed") if pair.changed else ""
             rows.append((_name(pair), *_decided(pair.a), *_decided(pair.b), mark))
     return tuple(text), tuple(rows)
 
 
+def _only_some(text: str, pairs: Sequence[VerdictPair]) -> list[str]:
+    """The same about comparisons, of which the first :data:`NAMED` are named."""
+    if not pairs:
+        return []
+    named, left = listing([_name(p) for p in pairs[:NAMED]]), len(pairs) - NAMED
+    return [say(text, named=say("{named} and {n} more", named=named, n=left) if left > 0 else named)]
+
+
 def _name(pair: VerdictPair) -> str:
-    return f"{pair.arm} − {pair.reference}" + (f" on {pair.component}" if pair.component else "")
+    text = f"{pair.arm} − {pair.reference}"
+    return say("{pair} on {component}", pair=text, component=pair.component) if pair.component else text
 
 
 def _decided(verdict: Verdict | None) -> Sequence[str]:
     assert verdict is not None
-    return verdict.verdict, _estimate(verdict.difference, verdict.interval, True), str(verdict.n)
+    return say(verdict.verdict), _estimate(verdict.difference, verdict.interval, True), str(verdict.n)
 
 
 def _estimate(mean: float | None, interval: tuple[float | None, float | None], signed: bool = False) -> str:

@@ -11,10 +11,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import say
 from reports.figures.base import FigureBase
 from reports.figures.marks import name_rows, sign
 from reports.figures.style import INK, NEUTRAL, VERDICT_TINTS, legend_over_all, sheet, shortened
 from reports.model.report import Summary
+from reports.numbers import prose
+from reports.records.origin import several
 
 ORDER = {
     "better": VERDICT_TINTS["better"],
@@ -36,13 +39,17 @@ class VerdictsByPart(FigureBase):
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
-        self.title = f"Verdicts over {summary.part}s"
+        self.title = say("Verdicts over {parts}", parts=several(summary.part))
 
     @property
     def description(self) -> str:
-        parts = len(self.summary.components)
-        text = f"Number of {self.summary.part}s, of {parts}, by verdict, a bar for each arm against its reference."
-        return text + (f" The first {MOST} pairs are drawn; the table has all." if len(self._names()) > MOST else "")
+        text = say(
+            "Number of {parts}, of {n}, by verdict, a bar for each arm against its reference.",
+            parts=several(self.summary.part),
+            n=len(self.summary.components),
+        )
+        first = say("The first {most} pairs are drawn; the table has all.", most=MOST)
+        return prose(text, first if len(self._names()) > MOST else "")
 
     def numbers(self) -> pd.DataFrame:
         """One row a pair and verdict: ``arm, reference, verdict, count``; empty where parts have no verdicts."""
@@ -71,14 +78,19 @@ class VerdictsByPart(FigureBase):
             multiple="stack", discrete=True, shrink=0.7, palette=ORDER, alpha=1, linewidth=0, legend=False, ax=axes,
         )  # fmt: skip
         for side in there:
-            sign(axes, side, color=ORDER[side], linewidth=6)
+            sign(axes, say(side), color=ORDER[side], linewidth=6)
         self._numbered(axes, table, there)
         references = {reference for _, reference in pairs}
         alone = len(references) == 1
         names = [arm if alone else f"{shortened(arm, 30)} − {shortened(reference, 18)}" for arm, reference in pairs]
         name_rows(axes, ["\n".join(textwrap.wrap(shortened(name, 52), 28)) for name in names])
-        against = f", against {shortened(next(iter(references)), 24)}" if alone else ""
-        axes.set_xlabel(f"number of {self.summary.part}s{against}")
+        parts, against = several(self.summary.part), shortened(next(iter(references)), 24)
+        label = (
+            say("number of {parts}, against {reference}", parts=parts, reference=against)
+            if alone
+            else say("number of {parts}", parts=parts)
+        )
+        axes.set_xlabel(label)
         axes.set_ylabel("")
         legend_over_all(figure)
         return figure

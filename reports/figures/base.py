@@ -14,9 +14,10 @@ from reports.figures.style import house_style
 class FigureBase(ABC):
     """A figure of a report: numbers as a tidy table, and a drawing of it.
 
-    A subclass says ``name`` (a file's stem), ``title`` (its caption) and ``value`` (the column of its table without
-    which there is nothing to draw), and implements :meth:`numbers`, :meth:`drawn` and :attr:`description`. Seaborn
-    draws; a figure touches no global state, since every seaborn function is given its axes.
+    A subclass says ``name`` (a file's stem), ``title`` (its caption; marked by ``later``, or said) and ``value`` (the
+    column of its table without which there is nothing to draw), and implements :meth:`numbers`, :meth:`drawn` and
+    :attr:`description`. Seaborn draws; a figure touches no global state, since every seaborn function is given its
+    axes.
     """
 
     name: str

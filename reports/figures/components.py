@@ -8,11 +8,13 @@ from itertools import cycle
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import say
 from reports.figures.base import FigureBase
 from reports.figures.marks import STROKES, dots, intervals, name_rows
 from reports.figures.style import INK, MOST_ARMS, colour, legend_above, marker, only_first, sheet, shortened
 from reports.model.report import Summary
-from reports.numbers import percent
+from reports.model.verdict import measure_words
+from reports.numbers import opened, percent
 
 
 class ComponentScores(FigureBase):
@@ -23,23 +25,34 @@ class ComponentScores(FigureBase):
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
-        self.title = "Scores by component" if summary.native or summary.components else "Scores"
+        self.title = say("Scores by component") if summary.native or summary.components else say("Scores")
 
     @property
     def description(self) -> str:
-        if not self.summary.native:
-            of = f" of each {self.summary.part}" if self.summary.components else ""
-            return (
-                f"{self.summary.metric.title[:1].upper()}{self.summary.metric.title[1:]}{of}: mean over repeats with "
-                f"its {percent(self.summary.level)} interval, one mark for each arm ({self.summary.metric.direction})."
-                f"{only_first(len(self.summary.arms))}"
+        summary = self.summary
+        words = {"level": percent(summary.level), "direction": summary.metric.direction}
+        if summary.native:
+            text = say(
+                "{measure} of each component on the test items: mean over repeats with its {level} interval, one mark "
+                "for each arm. Small dark marks are naive baselines ({direction}).",
+                measure=opened(measure_words(summary.metric.measure)),
+                **words,
             )
-        text = (
-            f"{self.summary.metric.measure} of each component on the test items: mean over repeats with its "
-            f"{percent(self.summary.level)} interval, one mark for each arm. Small dark marks are naive baselines "
-            f"({self.summary.metric.direction})."
-        )
-        return text[0].upper() + text[1:] + only_first(len(self.summary.arms))
+        elif summary.components:
+            text = say(
+                "{metric} of each {part}: mean over repeats with its {level} interval, one mark for each arm "
+                "({direction}).",
+                metric=opened(summary.metric.title),
+                part=say(summary.part),
+                **words,
+            )
+        else:
+            text = say(
+                "{metric}: mean over repeats with its {level} interval, one mark for each arm ({direction}).",
+                metric=opened(summary.metric.title),
+                **words,
+            )
+        return text + only_first(len(summary.arms))
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm or baseline and component: ``who, baseline, component, mean, low, high, n``.
@@ -79,6 +92,7 @@ class ComponentScores(FigureBase):
         name_rows(axes, [shortened(str(c), 20) for c in components])
         if components[:1] == [self.summary.metric.title]:
             axes.get_yticklabels()[0].set_fontweight("bold")
-        axes.set_xlabel(f"{self.summary.metric.measure.replace('_', ' ')} ({self.summary.metric.direction})")
+        measure, direction = measure_words(self.summary.metric.measure), self.summary.metric.direction
+        axes.set_xlabel(say("{measure} ({direction})", measure=measure, direction=direction))
         legend_above(axes)
         return figure

@@ -13,8 +13,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import say
 from reports.figures.marks import curve, dots
-from reports.figures.style import INK, NEUTRAL, WIDTH, Sheet, colour, house_style, shortened
+from reports.figures.style import INK, NEUTRAL, WIDTH, Sheet, colour, families, house_style, shortened
 
 MOST_LINES = 4
 """Columns of a stream that have a plot each; more are drawn as one map."""
@@ -24,11 +25,6 @@ STRONG = 3.0
 """Standard deviations from its mean at which a map's colour ends."""
 LINE = 0.25
 """Inches of the line at the bottom."""
-OTHER_SCRIPTS = (
-    "Noto Sans CJK JP", "Noto Sans JP", "Hiragino Sans", "Yu Gothic", "MS Gothic", "Microsoft YaHei", "PingFang SC",
-    "Malgun Gothic", "Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans Thai",
-)  # fmt: skip
-"""Fonts that are used where they are there, for names in letters that our font lacks."""
 _LEFT = {"ha": "right", "va": "center", "rotation": 0}
 
 
@@ -144,14 +140,14 @@ def draw_item(
     first, last = _span([rows for _, rows, _ in panels])
     heights = [1.0 if len(columns) > 1 else 0.62 for _, _, columns in panels]
     with house_style():
-        mpl.rcParams["font.family"] = _families()
+        mpl.rcParams["font.family"] = families()
         drawing = Sheet(figsize=(WIDTH * 1.5, 0.75 + sum(heights) + (LINE if footer else 0.0)), layout="constrained")
         grid = drawing.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights)
         axes: list[Axes] = list(grid[:, 0])
         for at, (panel, ax) in enumerate(zip(panels, axes, strict=True)):
             _draw(ax, *panel, at=at, span=(first, last), max_gap=max_gap if seconds else 1.5)
         axes[-1].set_xlim(first, last)
-        axes[-1].set_xlabel("seconds" if seconds else "step")
+        axes[-1].set_xlabel(say("seconds") if seconds else say("step"))
         axes[0].set_title(shortened(title, 70), loc="left")
         drawing.align_ylabels(axes)
         if footer:
@@ -165,14 +161,6 @@ def draw_item(
 def absent_spans(stream: ItemStream, first: float, last: float, max_gap: float) -> list[tuple[float, float]]:
     """Where a stream has nothing, as (start, end), between ``first`` and ``last``; see :func:`draw_item`."""
     return _Rows.of(stream).absent(first, last, max_gap)
-
-
-def _families() -> list[str]:
-    """Our font, and for letters that it lacks those of the usual fonts that are there."""
-    from matplotlib.font_manager import fontManager
-
-    have = {font.name for font in fontManager.ttflist}
-    return ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in have)]
 
 
 def _span(every: Sequence[_Rows]) -> tuple[float, float]:
@@ -207,12 +195,12 @@ def _draw(
         ax.axvspan(begin, end, facecolor="none", edgecolor=NEUTRAL, hatch="////", linewidth=0, alpha=0.45)
     if not columns or not len(rows.begin_T):
         ax.set_yticks([])
-        ax.text(0.5, 0.5, "absent", transform=ax.transAxes, ha="center", va="center", color=INK, fontsize=9)
+        ax.text(0.5, 0.5, say("absent"), transform=ax.transAxes, ha="center", va="center", color=INK, fontsize=9)
         ax.set_ylabel(name, **_LEFT)
         return
     if len(columns) > 1:
         _map(ax, rows.with_holes(max_gap))
-        ax.set_ylabel(f"{name}\n{len(columns)} columns", **_LEFT)
+        ax.set_ylabel(f"{name}\n{say('{n} columns', n=len(columns))}", **_LEFT)
         return
     column = columns[0]
     kind = dict(zip(rows.values.columns, stream.kinds, strict=False)).get(column, "continuous")

@@ -12,15 +12,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import curve, dots
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, colour, legend_over_all, marker, sheet, shortened
 from reports.model.report import Summary
-from reports.numbers import listing, percent
+from reports.numbers import listing, percent, prose
 
 SAME = 1.02
 """Costs count as different from this ratio on: matched arms lie within it."""
-COSTS = {"parameters": "parameters", "flops": "FLOPs of a forward pass", "seconds": "seconds a run"}
+COSTS = {
+    "parameters": later("parameters"),
+    "flops": later("FLOPs of a forward pass"),
+    "seconds": later("seconds a run"),
+}
 
 
 @dataclass(frozen=True)
@@ -45,10 +50,10 @@ class CostAgainstScore(FigureBase):
     """The study's metric over each cost by which arms differ."""
 
     name = "cost"
-    title = "Cost against score"
     value = "cost"
 
     def __init__(self, summary: Summary) -> None:
+        self.title = say("Cost against score")
         self.summary = summary
         self._points = [p for kind in COSTS for p in _points(summary, kind)]
         """Only costs by which arms differ."""
@@ -56,23 +61,35 @@ class CostAgainstScore(FigureBase):
     @property
     def description(self) -> str:
         metric, kinds, named = self.summary.metric, self._kinds(), self._named()
-        text = (
-            f"Mean {metric.title} with its {percent(self.summary.level)} interval ({metric.direction}) against the "
-            "cost of an arm. Filled marks on the line are the Pareto front: judged by means, no other arm is at least "
-            "as good for less."
+        text = say(
+            "Mean {metric} with its {level} interval ({direction}) against the cost of an arm. Filled marks on the "
+            "line are the Pareto front: judged by means, no other arm is at least as good for less.",
+            metric=metric.title,
+            level=percent(self.summary.level),
+            direction=metric.direction,
         )
-        if "seconds" in kinds:
-            text += " Time depends on the machine and its other load."
-        absent = [title for kind, title in COSTS.items() if kind not in kinds]
-        if absent:
-            text += f" Not drawn, because equal or unknown: {listing(absent)}."
+        absent = [say(title) for kind, title in COSTS.items() if kind not in kinds]
+        arms, which = len(self.summary.arms), ""
         if len(named) < len({p.arm for p in self._points}):
             which = (
-                f"the first {MOST_ARMS} of those on a front" if len(named) < len(self._best()) else "those on a front"
+                say(
+                    "Of {arms} arms the first {most} of those on a front are named, in colours of this figure's own; "
+                    "the table has all.",
+                    arms=arms,
+                    most=MOST_ARMS,
+                )
+                if len(named) < len(self._best())
+                else say(
+                    "Of {arms} arms those on a front are named, in colours of this figure's own; the table has all.",
+                    arms=arms,
+                )
             )
-            text += f" Of {len(self.summary.arms)} arms {which} are named, in colours of this figure's own; the table "
-            text += "has all."
-        return text
+        return prose(
+            text,
+            say("Time depends on the machine and its other load.") if "seconds" in kinds else "",
+            say("Not drawn, because equal or unknown: {costs}.", costs=listing(absent)) if absent else "",
+            which,
+        )
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm and cost: ``kind, arm, cost, score, low, high, front``."""
@@ -108,7 +125,7 @@ class CostAgainstScore(FigureBase):
             for i, arm in enumerate(named):
                 one = mine.query("arm == @arm")
                 _arms(axes, one, tint=colour(i), shape=marker(i), size=7.5, line=1.6, label=shortened(arm))
-            axes.set(xlabel=COSTS[kind], ylabel=shortened(self.summary.metric.title, 20))
+            axes.set(xlabel=say(COSTS[kind]), ylabel=shortened(self.summary.metric.title, 20))
             axes.grid(axis="y")
         legend_over_all(figure, handletextpad=0.3)
         return figure

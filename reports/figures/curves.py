@@ -9,10 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import MaxNLocator
 
+from mmcore.language import say
 from reports.figures.base import FigureBase
 from reports.figures.marks import band, curve
 from reports.figures.style import MOST_ARMS, colour, legend_above, line, only_first, sheet, shortened
-from reports.numbers import percent
+from reports.model.verdict import measure_words
+from reports.numbers import opened, percent, prose
 from reports.records.frame import StudyResults
 from reports.statistics.intervals import estimate
 
@@ -21,21 +23,29 @@ class LearningCurves(FigureBase):
     """Score and loss over the epochs of all finished runs."""
 
     name = "learning_curves"
-    title = "Learning curves"
     value = "mean"
 
     def __init__(self, results: StudyResults) -> None:
+        self.title = say("Learning curves")
         self.results = results
 
     @property
     def description(self) -> str:
-        score = f"{self._score_title().capitalize()} on the validation items"
-        loss = " (top), and loss on training items (thin lines) and validation items (with marks)" * self._has_loss()
-        return (
-            f"{score}{loss}, by epoch: mean over finished repeats, bands are "
-            f"{percent(1 - self.results.study.alpha)} intervals. If runs stop early, later epochs rest on the runs "
-            f"that continued.{only_first(len(self.results.study.arms))}"
+        words = {"score": opened(self._score_title()), "level": percent(1 - self.results.study.alpha)}
+        text = (
+            say(
+                "{score} on the validation items (top), and loss on training items (thin lines) and validation items "
+                "(with marks), by epoch: mean over finished repeats, bands are {level} intervals.",
+                **words,
+            )
+            if self._has_loss()
+            else say(
+                "{score} on the validation items, by epoch: mean over finished repeats, bands are {level} intervals.",
+                **words,
+            )
         )
+        early = say("If runs stop early, later epochs rest on the runs that continued.")
+        return prose(text, early) + only_first(len(self.results.study.arms))
 
     def _has_loss(self) -> bool:
         """Whether a loss was reported beside the score; training code of the user's own need not."""
@@ -49,7 +59,9 @@ class LearningCurves(FigureBase):
         return own if own in self.results.history else "validation/skill"
 
     def _score_title(self) -> str:
-        return self._score_column().removeprefix("validation/").replace("/", " of ")
+        measure, _, component = self._score_column().removeprefix("validation/").partition("/")
+        title = measure_words(measure)
+        return say("{measure} of {component}", measure=title, component=component) if component else title
 
     def numbers(self) -> pd.DataFrame:
         """One row per curve, arm and epoch: ``curve, arm, epoch, mean, low, high, n``."""
@@ -81,8 +93,8 @@ class LearningCurves(FigureBase):
                 band(bottom, mine.query("curve == 'validation/loss'"), "epoch", i, shortened(arm))
                 train = mine.query("curve == 'train/loss'")
                 curve(bottom, train, "epoch", "mean", color=colour(i), linewidth=1.0, linestyle=line(i))
-        bottom.set(ylabel="loss", xlabel="epoch")
-        top.set_ylabel(f"validation {self._score_title()}")
+        bottom.set(ylabel=say("loss"), xlabel=say("epoch"))
+        top.set_ylabel(say("validation {score}", score=self._score_title()))
         bottom.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         for axes in (top, bottom):
             axes.grid(axis="y")

@@ -7,11 +7,12 @@ import math
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import say
 from reports.figures.base import FigureBase
 from reports.figures.marks import dots, name_rows
 from reports.figures.style import INK, NEUTRAL, VERDICT_MARKS, VERDICT_TINTS, sheet, shortened
 from reports.model.report import ComparisonRow, Summary
-from reports.numbers import number, percent
+from reports.numbers import number, percent, prose
 
 ROW = 0.27
 """Inches per line."""
@@ -32,42 +33,53 @@ class Forest(FigureBase):
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
-        self.title = "Paired differences" if summary.paired else "Differences"
+        self.title = say("Paired differences") if summary.paired else say("Differences")
 
     @property
     def description(self) -> str:
         metric = self.summary.metric
-        drawn = self._left_out()
-        what = "Mean paired difference" if self.summary.paired else "Difference of means"
-        return (
-            f"{what} in {metric.title} with its {percent(self.summary.level)} interval for each "
-            f"comparison ({metric.direction}). Filled marks are decided: circle better, triangle worse, square "
-            f"equivalent; open grey marks are not.{self._band()}{self._shared()}{drawn}"
+        words = {"metric": metric.title, "level": percent(self.summary.level), "direction": metric.direction}
+        text = (
+            say(
+                "Mean paired difference in {metric} with its {level} interval for each comparison ({direction}).",
+                **words,
+            )
+            if self.summary.paired
+            else say(
+                "Difference of means in {metric} with its {level} interval for each comparison ({direction}).", **words
+            )
         )
+        marks = say(
+            "Filled marks are decided: circle better, triangle worse, square equivalent; open grey marks are not."
+        )
+        return prose(text, marks, self._band(), self._shared(), self._left_out())
 
     def _band(self) -> str:
         """What the grey band is, where there is one."""
         margins = {c.margin for c in self._drawn() if c.margin is not None}
         if not margins:
             return ""
-        return f" The grey band is the margin: differences within ±{number(max(margins))} count as none."
+        margin = number(max(margins))
+        return say("The grey band is the margin: differences within ±{margin} count as none.", margin=margin)
 
     def _shared(self) -> str:
         """What the two lines of an interval mean, where all repeats tested the same items."""
         tested = next((c.tested for c in self._rows() if c.tested), "")
         if not tested:
             return ""
-        return (
-            f" Thin lines are intervals for new items of the corpus, thick ones for these {tested} alone. An open "
-            "coloured mark is decided for these alone."
+        return say(
+            "Thin lines are intervals for new items of the corpus, thick ones for these {tested} alone. An open "
+            "coloured mark is decided for these alone.",
+            tested=tested,
         )
 
     def _left_out(self) -> str:
         rows, drawn = self._rows(), self._drawn()
         if len(drawn) == len(rows):
             return ""
-        what = f"Those by {self.summary.part} are not drawn" if len(drawn) < MOST else f"The first {MOST} are drawn"
-        return f" {what}; the table has all."
+        if len(drawn) < MOST:
+            return say("Those by {part} are not drawn; the table has all.", part=say(self.summary.part))
+        return _first(MOST)
 
     def _drawn(self) -> tuple[ComparisonRow, ...]:
         rows = self._rows()
@@ -110,8 +122,9 @@ class Forest(FigureBase):
         name_rows(axes, [shortened(label, 46) for label, _ in lines])
         for label, (_, row) in zip(axes.get_yticklabels(), lines, strict=True):
             label.set_fontweight("bold" if row is None or row.component is None else "normal")
-        axes.set_xlabel(f"difference in {shortened(self.summary.metric.title)}")
-        left, right = ("worse", "better") if self.summary.metric.higher_is_better else ("better", "worse")
+        axes.set_xlabel(say("difference in {metric}", metric=shortened(self.summary.metric.title)))
+        better, worse = say("better"), say("worse")
+        left, right = (worse, better) if self.summary.metric.higher_is_better else (better, worse)
         for x, side, text in ((0, "left", f"← {left}"), (1, "right", f"{right} →")):
             axes.text(x, 1.01, text, transform=axes.transAxes, ha=side, va="bottom", fontsize=9.5)
         return figure
@@ -140,7 +153,12 @@ class Verdicts(Forest):
     def __init__(self, summary: Summary) -> None:
         super().__init__(summary)
         self._tall = len(Forest(summary)._lines()) > AT_ONCE
-        self.title = f"{self.title} in {summary.metric.title}"
+        metric = summary.metric.title
+        self.title = (
+            say("Paired differences in {metric}", metric=metric)
+            if summary.paired
+            else say("Differences in {metric}", metric=metric)
+        )
 
     def _rows(self) -> tuple[ComparisonRow, ...]:
         return tuple(c for c in super()._rows() if c.component is None) if self._tall else ()
@@ -149,7 +167,11 @@ class Verdicts(Forest):
         return self._rows()[:AT_MOST]
 
     def _left_out(self) -> str:
-        return f" The first {AT_MOST} are drawn; the table has all." if len(self._rows()) > AT_MOST else ""
+        return _first(AT_MOST) if len(self._rows()) > AT_MOST else ""
+
+
+def _first(most: int) -> str:
+    return say("The first {most} are drawn; the table has all.", most=most)
 
 
 LOOK = ["row", "margin", "new_low", "new_high", "low", "high", "difference", "tint", "shape", "size", "line", "filled"]

@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import say
 from reports.figures.base import FigureBase
 from reports.figures.marks import cells, dots, shades
 from reports.figures.style import INK, VERDICT_MARKS, VERDICT_TINTS, legend_over_all, sheet, shortened
 from reports.model.report import ComparisonRow, Summary
+from reports.model.verdict import measure_words
+from reports.numbers import prose
 
 ROW = 0.35
 """Inches per line: a number with its mark in the corner above it."""
@@ -27,25 +30,49 @@ class DifferencesByComponent(FigureBase):
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
-        self.title = f"Differences by {summary.part}"
+        self.title = say("Differences by {part}", part=say(summary.part))
 
     @property
     def description(self) -> str:
         metric, rows, columns = self.summary.metric, self._rows(), self._columns()
-        measure = metric.measure.replace("_", " ")
-        what = "Mean paired difference" if self.summary.paired else "Difference of means"
+        words = {
+            "measure": measure_words(metric.measure), "part": say(self.summary.part), "direction": metric.direction
+        }  # fmt: skip
         text = (
-            f"{what} in {measure}, a row for each comparison and a column for each {self.summary.part} "
-            f"({metric.direction}). Green means better, red worse; deeper colours mean larger differences"
-            f"{'' if self._common() else ' within the column'}. Marks are verdicts: circle better, triangle worse, "
-            "square equivalent. An open mark holds for the tested items alone; without a mark nothing is decided. "
-            "Empty cells have no score."
+            say(
+                "Mean paired difference in {measure}, a row for each comparison and a column for each {part} "
+                "({direction}).",
+                **words,
+            )
+            if self.summary.paired
+            else say(
+                "Difference of means in {measure}, a row for each comparison and a column for each {part} "
+                "({direction}).",
+                **words,
+            )
         )
-        if len(columns) > NUMBERS:
-            text += " Numbers are in the table."
-        if len(rows) > MOST_ROWS or len(columns) > MOST_COLUMNS:
-            text += f" At most {MOST_ROWS} rows and {MOST_COLUMNS} columns are drawn; the table has all."
-        return text
+        colours = (
+            say("Green means better, red worse; deeper colours mean larger differences.")
+            if self._common()
+            else say("Green means better, red worse; deeper colours mean larger differences within the column.")
+        )
+        cut = len(rows) > MOST_ROWS or len(columns) > MOST_COLUMNS
+        return prose(
+            text,
+            colours,
+            say(
+                "Marks are verdicts: circle better, triangle worse, square equivalent. An open mark holds for the "
+                "tested items alone; without a mark nothing is decided. Empty cells have no score."
+            ),
+            say("Numbers are in the table.") if len(columns) > NUMBERS else "",
+            say(
+                "At most {rows} rows and {columns} columns are drawn; the table has all.",
+                rows=MOST_ROWS,
+                columns=MOST_COLUMNS,
+            )
+            if cut
+            else "",
+        )
 
     def numbers(self) -> pd.DataFrame:
         """One row a cell: ``arm, reference, component, difference, verdict``.
@@ -103,12 +130,13 @@ class DifferencesByComponent(FigureBase):
             corner = (0.86, 0.23) if numbers else (0.5, 0.5)
             dots(
                 axes, pd.DataFrame(np.add(at, corner), columns=["x", "y"]), "x", "y", tint=INK, size=5, linewidth=1.0,
-                shape=VERDICT_MARKS[decision.side], filled=not decision.only_these_items, label=verdict,
+                shape=VERDICT_MARKS[decision.side], filled=not decision.only_these_items, label=say(verdict),
             )  # fmt: skip
         if columns[:1] == [self.summary.metric.title]:
             axes.get_xticklabels()[0].set_fontweight("bold")
         if len(references) == 1:
-            axes.set_xlabel(f"difference from {shortened(next(iter(references)))}")
+            reference = shortened(next(iter(references)))
+            axes.set_xlabel(say("difference from {reference}", reference=reference))
         legend_over_all(figure, loc="outside lower center", handletextpad=0.1)
         return figure
 

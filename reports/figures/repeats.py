@@ -11,14 +11,16 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import curve, own_names, sign
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, VERDICT_TINTS, legend_over_all, only_first, sheet, shortened
 from reports.model.report import Summary
+from reports.numbers import opened, prose
 
 MOST = 24
 """Comparisons that are drawn; the table has all."""
-AHEAD, BEHIND = "arm ahead", "arm behind"
+AHEAD, BEHIND = later("arm ahead"), later("arm behind")
 STROKES = {AHEAD: (VERDICT_TINTS["better"], "-"), BEHIND: (VERDICT_TINTS["worse"], "--")}
 """Tint and dash of a repeat, by the arm that is ahead."""
 EQUAL = (NEUTRAL, ":")
@@ -28,41 +30,39 @@ class ScoresByRepeat(FigureBase):
     """The study's metric of every finished run, the arms of each comparison side by side."""
 
     name = "repeats"
-    title = "Scores by repeat"
     value = "score"
 
     def __init__(self, summary: Summary) -> None:
+        self.title = say("Scores by repeat")
         self.summary = summary
 
     @property
     def description(self) -> str:
         metric, plots = self.summary.metric, self._plots()
-        text = f"{metric.title[:1].upper()}{metric.title[1:]} of every finished run ({metric.direction}). "
+        text = say(
+            "{metric} of every finished run ({direction}).", metric=opened(metric.title), direction=metric.direction
+        )
+        compared = len(self.summary.primary)
+        first = say("The first {most} of {n} comparisons are drawn; the table has all runs.", most=MOST, n=compared) * (
+            len(plots) < compared
+        )
         if not self.summary.paired:
-            return (
-                text
-                + "Dots are repeats, bars are means. Repeats of different arms have nothing in common."
-                + (
-                    f" The first {MOST} of {len(self.summary.primary)} comparisons are drawn; the table has all runs."
-                    * (len(plots) < len(self.summary.primary))
-                )
-            )
-        if self.summary.native:
-            text += "A line is one repeat: the same split and initialisation for both arms. "
-        else:
-            text += "A line is one repeat, which is the same for both arms. "
+            dots = say("Dots are repeats, bars are means. Repeats of different arms have nothing in common.")
+            return prose(text, dots, first)
+        one_line = (
+            say("A line is one repeat: the same split and initialisation for both arms.")
+            if self.summary.native
+            else say("A line is one repeat, which is the same for both arms.")
+        )
         if not self.summary.primary:
-            return (
-                text + "The study lists no comparison, so arms are in its order." + only_first(len(self.summary.arms))
-            )
-        text += (
+            order = say("The study lists no comparison, so arms are in its order.")
+            return prose(text, one_line, order) + only_first(len(self.summary.arms))
+        lines = say(
             "Solid lines are repeats in which the arm is ahead of what it is compared with, dashed lines those in "
             "which it is behind; the number of repeats in which it is ahead is written below. Bars are means. If all "
             "lines rise or all fall, p is small; lines that cross show that the split decides more than the arm."
         )
-        if len(plots) < len(self.summary.primary):
-            text += f" The first {MOST} of {len(self.summary.primary)} comparisons are drawn; the table has all runs."
-        return text
+        return prose(text, one_line, lines, first)
 
     def numbers(self) -> pd.DataFrame:
         """One row per finished run: ``arm, repeat, score``."""
@@ -82,16 +82,18 @@ class ScoresByRepeat(FigureBase):
         height = 3.4 if len(plots) == 1 else 0.9 + 1.75 * -(-len(plots) // across)
         figure, grid = sheet(height, len(plots), across, sharey=True)
         for label, (tint, dash) in STROKES.items() if self.summary.primary and self.summary.paired else ():
-            sign(grid[0], label, color=tint, linestyle=dash, linewidth=1.4)
+            sign(grid[0], say(label), color=tint, linestyle=dash, linewidth=1.4)
         for axes, arms in zip(grid, plots, strict=True):
             self._plot(axes, arms, alone=len(plots) == 1)
-        figure.supylabel(f"{'test ' * self.summary.native}{shortened(self.summary.metric.title)}", fontsize=10)
+        metric = shortened(self.summary.metric.title)
+        figure.supylabel(say("test {metric}", metric=metric) if self.summary.native else metric, fontsize=10)
         if self.summary.primary:
             if self.summary.paired:
                 legend_over_all(figure, handlelength=2.6)
             references = {c.reference for c in self.summary.primary}
             if len(references) == 1 and len(plots) > 1:
-                figure.supxlabel(f"left: {shortened(next(iter(references)))}, right: the arm above", fontsize=10)
+                reference = shortened(next(iter(references)))
+                figure.supxlabel(say("left: {reference}, right: the arm above", reference=reference), fontsize=10)
         return figure
 
     def _plot(self, axes: Axes, arms: Sequence[str], alone: bool) -> None:
@@ -107,7 +109,9 @@ class ScoresByRepeat(FigureBase):
             curve(axes, lines, "place", "value", "repeat", color=tint, linestyle=dash, linewidth=1.2, alpha=0.75)
         with own_names(axes):
             sns.stripplot(scores, jitter=False, size=4.4, color=INK, alpha=0.55, ax=axes)
-        axes.hlines(scores.mean(), scores.columns - 0.26, scores.columns + 0.26, color=INK, linewidth=2.6, label="mean")
+        axes.hlines(
+            scores.mean(), scores.columns - 0.26, scores.columns + 0.26, color=INK, linewidth=2.6, label=say("mean")
+        )
         axes.set_xlim(-0.5, len(arms) - 0.5)
         axes.grid(axis="y")
         axes.tick_params(axis="x", length=0)
@@ -122,7 +126,7 @@ class ScoresByRepeat(FigureBase):
             axes.set_xticks(range(len(arms)), labels, **turned)
         if pair:
             c = next(c for c in self.summary.primary if (c.reference, c.arm) == tuple(arms))
-            axes.set_xlabel(f"{c.paired.won} of {c.paired.couples}", fontsize=9)
+            axes.set_xlabel(say("{n} of {all}", n=c.paired.won, all=c.paired.couples), fontsize=9)
 
     def _title(self, arms: Sequence[str]) -> str:
         """The arm, and below it the reference of the comparison unless it is the same in all plots."""

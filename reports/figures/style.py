@@ -16,7 +16,14 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from rich.cells import cell_len
 
+from mmcore.language import language, later, say
+
+NO_FONT = later(
+    "A picture has boxes in place of letters that no font of this machine holds. Install a font that has them, such as "
+    "Noto Sans CJK JP for Japanese, and draw the figure again."
+)
 INK = "#16191d"
 """Text and axes. On the page it becomes the colour of the text around the figure."""
 PAPER = "#fefefe"
@@ -82,7 +89,27 @@ def house_style() -> Iterator[None]:
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()
         mpl.rcParams.update(_RULES)
+        if language() != "en":
+            mpl.rcParams["font.family"] = families()
         yield
+
+
+OTHER_SCRIPTS = (
+    "Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "MS Gothic",
+    "Microsoft YaHei", "PingFang SC", "Malgun Gothic", "Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans Thai",
+)  # fmt: skip
+"""Fonts that are used where they are there, for letters that our font lacks."""
+
+
+def families() -> list[str]:
+    """Our font, and for letters that it lacks those of the usual fonts that are there.
+
+    Without any of them text in an SVG is still right, since the reader's browser sets it; in a PNG it is boxes.
+    """
+    from matplotlib.font_manager import fontManager
+
+    have = {font.name for font in fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in have)]
 
 
 def colour(i: int) -> str:
@@ -105,8 +132,12 @@ class Sheet(Drawing):
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        with house_style():
+        with house_style(), warnings.catch_warnings(record=True) as warned:
+            # Here no browser sets the text: a letter that is missing is a box.
+            warnings.filterwarnings("always", message="Glyph .* missing from font")
             self.savefig(buffer, format="png", dpi=110)
+        if any("missing from font" in str(one.message) for one in warned):
+            warnings.warn(say(NO_FONT), stacklevel=2)
         return buffer.getvalue()
 
 
@@ -170,7 +201,7 @@ def _named(plots: Sequence[Axes], most: int, letters: int) -> dict[str, Any]:
         return {}
     columns = max(1, min(most, len(found)))
     # A column is as wide as its longest name and six letters for the mark.
-    while columns > 1 and sum(max(map(len, part)) + 6 for part in np.array_split(list(found), columns)) > letters:
+    while columns > 1 and sum(max(map(cell_len, part)) + 6 for part in np.array_split(list(found), columns)) > letters:
         columns -= 1
     return {"handles": list(found.values()), "labels": list(found), "ncols": columns}
 
@@ -197,11 +228,21 @@ def path_end(path: str, most: int = 28) -> str:
 
 
 def shortened(name: str, most: int = 28) -> str:
-    """A name that leaves room for the plot, without characters that XML forbids."""
+    """A name that leaves room for the plot, without characters that XML forbids.
+
+    Args:
+        most: columns; a wide character, as of Japanese, takes two.
+    """
     name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
-    return name if len(name) <= most else name[: most - 1] + "…"
+    if cell_len(name) <= most:
+        return name
+    while cell_len(name) > most - 1:
+        name = name[:-1]
+    return name + "…"
 
 
 def only_first(arms: int) -> str:
-    """What a description must say when arms are left out; empty otherwise."""
-    return f" The first {MOST_ARMS} of {arms} arms are drawn; the table has all." if arms > MOST_ARMS else ""
+    """What a description must say when arms are left out, with a space before it; empty otherwise."""
+    if arms <= MOST_ARMS:
+        return ""
+    return say(" The first {most} of {arms} arms are drawn; the table has all.", most=MOST_ARMS, arms=arms)

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import MaxNLocator
 
+from mmcore.language import say
 from reports.figures.base import FigureBase
 from reports.figures.marks import band
 from reports.figures.style import INK, MOST_ARMS, abreast, colour, legend_over_all, only_first, shortened
@@ -21,20 +22,21 @@ class LossWeights(FigureBase):
     """Mean weight of each loss component by epoch, for arms whose weights change while training."""
 
     name = "loss_weights"
-    title = "Loss weights"
     value = "mean"
 
     def __init__(self, results: StudyResults) -> None:
+        self.title = say("Loss weights")
         self.results = results
 
     @property
     def description(self) -> str:
-        return (
+        text = say(
             "Weight of each loss component in training, by epoch: mean over the epoch's steps and over finished "
             "repeats; bands reach from the lowest repeat to the highest. Weights of an arm add up to the number of its "
-            "components that take part; 1 is an equal share. Arms with fixed weights are not shown. "
-            f"Colours stand for components, not for arms.{only_first(len(self._arms()))}"
+            "components that take part; 1 is an equal share. Arms with fixed weights are not shown. Colours stand for "
+            "components, not for arms."
         )
+        return text + only_first(len(self._arms()))
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, component and epoch: ``arm, component, epoch, mean, low, high, n``, all over repeats."""
@@ -62,7 +64,7 @@ class LossWeights(FigureBase):
         """One plot an arm on common axes, two side by side; every component keeps its colour, line and mark."""
         frame, arms = self.frame(), self._arms()[:MOST_ARMS]
         components = list(dict.fromkeys(frame["component"]))
-        figure, plots = abreast(arms, 1.0, 2.1, "epoch", "weight")
+        figure, plots = abreast(arms, 1.0, 2.1, say("epoch"), say("weight"))
         for axes, arm in zip(plots, arms, strict=False):
             axes.axhline(1.0, color=INK, alpha=0.45, linewidth=0.9)
             for j, component in enumerate(components):

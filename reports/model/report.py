@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mmcore.language import later, say
 from reports.cards.card import Card, Forest, Grid, Interval, Line
 from reports.cards.card import Tone as CardTone
 from reports.cards.shown import Shown
@@ -18,6 +19,7 @@ from reports.model.rows import BaselineRow, Flip, MeasureRow, RunLine
 from reports.model.section import Section, Table, Tone
 from reports.model.sequential import Looks, SequentialFacts
 from reports.model.setup import NOTHING_KNOWN, Setup
+from reports.model.verdict import MetricFacts, VerdictText
 from reports.numbers import count, duration, interval, number, probability
 from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate
@@ -32,76 +34,8 @@ MOST_IN_FULL = 6
 _TONES: Mapping[Tone, CardTone] = {"good": "better", "bad": "worse", "open": "open", "plain": "plain"}
 
 Outcome = Literal["passed", "warning", "not applicable", "not run"]
-
-
-@dataclass(frozen=True)
-class MetricFacts:
-    """The study's yardstick.
-
-    Args:
-        name: as in the study: ``skill``, ``active/f1``.
-        title: as in sentences: ``skill``, ``F1 of active``.
-        measure, component: its parts; component None is the whole.
-        meaning: one plain sentence.
-        whole: how components combine into one number; None where they do not.
-    """
-
-    name: str
-    title: str
-    measure: str
-    component: str | None
-    meaning: str
-    higher_is_better: bool
-    whole: Literal["mean", "sum"] | None = "mean"
-
-    @property
-    def direction(self) -> str:
-        """In words, for captions."""
-        return "higher is better" if self.higher_is_better else "lower is better"
-
-
-@dataclass(frozen=True, repr=False)
-class VerdictText(Shown):
-    """A verdict on the study's metric in plain words.
-
-    Args:
-        opening, middle: the words before the arm's and before the reference's name.
-        closing: the words behind the reference's name: what the verdict is limited to; empty where it is not.
-        evidence: the numbers behind it.
-        not_shown: what it does not say.
-        parts: the verdicts per component, in words; empty where there are none.
-        units: the two arms in original units; empty where nothing was measured in any.
-        cost: what it would cost to decide the comparison; empty where it is decided, or that cannot be said.
-        lead: what must be read before the numbers: one component makes most of it, or components disagree; else empty.
-    """
-
-    arm: str
-    reference: str
-    verdict: Verdict
-    opening: str
-    middle: str
-    evidence: str
-    not_shown: str
-    parts: str
-    units: str = ""
-    cost: str = ""
-    closing: str = ""
-    lead: str = ""
-
-    @property
-    def headline(self) -> str:
-        """The verdict in one sentence."""
-        return f"{self.opening}'{self.arm}' {self.middle} '{self.reference}'{self.closing}."
-
-    @property
-    def line(self) -> Line:
-        """The verdict with the numbers behind it."""
-        return verdict_line(self.headline, self.verdict, " ".join(t for t in (self.lead, self.evidence) if t))
-
-    def card(self) -> Card:
-        """The verdict, and what it does not say."""
-        more = (self.units, self.not_shown, self.cost, self.parts)
-        return Card(f"Verdict: {self.verdict}", "", (self.line,), notes=tuple(text for text in more if text))
+OUTCOMES: tuple[str, ...] = (later("passed"), later("warning"), later("not applicable"), later("not run"))
+"""Marked for the languages: an outcome is a key, and is said where it is shown."""
 
 
 @dataclass(frozen=True)
@@ -215,11 +149,21 @@ class ComparisonRow(Shown):
     def card(self) -> Card:
         """The verdict and its numbers."""
         shown = self.shown
-        numbers = f"difference {number(shown.mean, True)} ({interval(shown.low, shown.high)}), n = {self.paired.n}"
-        evidence = f"{numbers}, p = {probability(self.decision.p_holm)} after Holm"
-        on = f" on {self.component}" if self.component else ""
-        title = f"Comparison of '{self.arm}' with '{self.reference}'{on}"
-        return Card(title, "", (verdict_line(f"{self.verdict}: {evidence}", self.verdict),))
+        text = say(
+            "{verdict}: difference {difference} ({edges}), n = {n}, p = {p} after Holm",
+            verdict=say(self.verdict),
+            difference=number(shown.mean, True),
+            edges=interval(shown.low, shown.high),
+            n=self.paired.n,
+            p=probability(self.decision.p_holm),
+        )
+        words = {"arm": self.arm, "reference": self.reference}
+        title = (
+            say("Comparison of '{arm}' with '{reference}' on {component}", component=self.component, **words)
+            if self.component
+            else say("Comparison of '{arm}' with '{reference}'", **words)
+        )
+        return Card(title, "", (verdict_line(text, self.verdict),))
 
 
 @dataclass(frozen=True, repr=False)
@@ -319,22 +263,29 @@ class Summary(Shown):
         lines += [check_line(check.code, check.title, check.text) for check in self.warnings]
         # Where each part has verdicts of its own, no arm has one score over all of them.
         grids = (self._grid(),) if self.across is None else ()
-        return Card(f"Summary of study '{self.study}'", self.question, tuple(lines), grids, self._forest())
+        return Card(
+            say("Summary of study '{study}'", study=self.study), self.question, tuple(lines), grids, self._forest()
+        )
 
     def _grid(self) -> Grid:
         rows = [
             (
-                arm.name + (" (reference)" if arm.reference else ""),
+                say("{arm} (reference)", arm=arm.name) if arm.reference else arm.name,
                 number(arm.score.mean),
                 interval(arm.score.low, arm.score.high),
-                f"{arm.n} of {self.repeats}" + (f", {arm.failed} failed" if arm.failed else ""),
+                say("{n} of {all}, {failed} failed", n=arm.n, all=self.repeats, failed=arm.failed)
+                if arm.failed
+                else say("{n} of {all}", n=arm.n, all=self.repeats),
                 count(arm.parameters),
                 duration(arm.seconds),
             )
             for arm in self.arms
         ]
-        rows += [(f"{b.name} (naive)", number(b.score), "", "", "", "") for b in self.baselines]
-        return Grid(("arm", self.metric.title, "interval", "repeats", "parameters", "a run"), tuple(rows)).known()
+        rows += [(say("{baseline} (naive)", baseline=b.name), number(b.score), "", "", "", "") for b in self.baselines]
+        columns = (
+            say("arm"), self.metric.title, say("interval"), say("repeats"), say("parameters"), say("a run"),
+        )  # fmt: skip
+        return Grid(columns, tuple(rows)).known()
 
     def _forest(self) -> Forest | None:
         several = len({(c.arm, c.reference) for c in self.comparisons}) > 1
@@ -344,8 +295,12 @@ class Summary(Shown):
             label = between if c.component is None else f"{c.component}: {between}" if several else c.component
             rows.append(c.row(label))
         metric = self.metric
-        caption = f"Differences in {metric.title} with their intervals ({metric.direction})."
-        axis = f"difference in {metric.title}"
+        caption = say(
+            "Differences in {metric} with their intervals ({direction}).",
+            metric=metric.title,
+            direction=metric.direction,
+        )
+        axis = say("difference in {metric}", metric=metric.title)
         return Forest(tuple(rows), axis, metric.higher_is_better, caption) if rows else None
 
     def to_frame(self) -> pd.DataFrame:

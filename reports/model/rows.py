@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mmcore.language import later
 from reports.statistics.intervals import Estimate
 
 
@@ -48,6 +49,10 @@ class MeasureRow:
     arms: tuple[Estimate, ...]
     complete: tuple[Estimate, ...]
     baselines: tuple[float, ...]
+
+
+STATUSES: tuple[str, ...] = (later("done"), later("failed"))
+"""Marked for the languages: the status of a run is a key, and is said where it is shown."""
 
 
 @dataclass(frozen=True)

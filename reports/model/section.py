@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from mmcore.language import later, say
+
+ON_THESE_ITEMS: Final = later("on these test items")
+"""What is added to a label that claims nothing for other items."""
 Tone = Literal["good", "bad", "open", "plain"]
 """How a finding's label is coloured: holds, does not hold, cannot be said, or no judgement at all."""
+
+
+class Word(str):
+    """A cell that is a word of ours, not a user's name: a key in English for files, shown in the reader's language.
+
+    Example:
+        >>> Word("useful · used").shown
+        'useful · used'
+    """
+
+    __slots__ = ()
+
+    @property
+    def shown(self) -> str:
+        """In the language of this moment; of several words with `` · `` between them each by itself."""
+        return " · ".join(say(part) for part in self.split(" · "))
 
 
 @dataclass(frozen=True)
@@ -24,7 +44,7 @@ class Finding:
 
     Args:
         text: one sentence.
-        label: a word of a closed list of the analysis (``faithful``, ``redundant``); empty: none.
+        label: a word of a closed list of the analysis (``faithful``, ``redundant``), a key in English; empty: none.
         tone: of the label.
         evidence: the numbers behind it, with interval and n.
     """
@@ -34,13 +54,21 @@ class Finding:
     tone: Tone = "plain"
     evidence: str = ""
 
+    @property
+    def shown(self) -> str:
+        """The label in the language of this moment; ``label`` itself stays a key."""
+        plain = self.label.removesuffix(f" {ON_THESE_ITEMS}")
+        said = say(plain) if plain else ""
+        return said if plain == self.label else say("{label} on these test items", label=said)
+
 
 @dataclass(frozen=True)
 class SectionTable:
     """A table of a section, also written as ``tables/SECTION_NAME.csv``.
 
     Args:
-        name: a file's stem. caption: one sentence, with units. table: numbers in full precision.
+        name: a file's stem. caption: one sentence, with units. table: numbers in full precision; its columns, and
+            words in its cells, are keys in English.
         folded: behind a line that opens it: long tables.
     """
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mmcore.language import later
+
+SIDE_WORDS: tuple[str, ...] = (later("train"), later("validation"), later("test"))
+"""Sides of a split, marked for the languages: a side is a key, and is said where it is shown."""
+
 
 @dataclass(frozen=True)
 class Setting:

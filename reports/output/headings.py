@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from reports.output.glossary import TERMS
+from mmcore.language import say
+from reports.output.glossary import TERMS, meaning_of
 
 _ENTRIES = {
     "against": "arm",
@@ -43,12 +44,14 @@ class Term:
     anchor: str
 
 
-def terms(entries: Sequence[tuple[str, str]] = TERMS) -> tuple[Term, ...]:
+def terms(entries: Sequence[tuple[str, str]] | None = None) -> tuple[Term, ...]:
     """The glossary in its order.
 
     Args:
-        entries: term and meaning, as :func:`reports.output.glossary.terms_of` gives them for a report.
+        entries: term and meaning, as :func:`reports.output.glossary.terms_of` gives them for a report; None: all.
     """
+    if entries is None:
+        entries = [(name, meaning_of(meaning)) for name, meaning in TERMS]
     return tuple(Term(name, meaning, f"word-{_slug(name)}") for name, meaning in entries)
 
 
@@ -56,7 +59,8 @@ def explained(words: str, names: Collection[str] = (), known: Collection[Term] |
     """What explains a heading; None where no entry does.
 
     Args:
-        words: a heading as it is printed; ``95 % interval`` is an interval, ``difference (ms)`` has its unit left out.
+        words: a heading in English, as it is printed there, or the name of a term in the reader's language;
+            ``95 % interval`` is an interval, ``difference (ms)`` has its unit left out.
         names: of arms, components and the like, which are names even where they read like a term.
         known: the report's own glossary; None: the whole.
 
@@ -66,9 +70,12 @@ def explained(words: str, names: Collection[str] = (), known: Collection[Term] |
     """
     if words in names:
         return None
+    every = terms() if known is None else known
+    if already := next((term for term in every if words == say(term.name)), None):
+        return already
     plain = re.sub(r"^[\d.]+\s%\s|\s\(.*\)$", "", words).strip().lower()
     entry = _ENTRIES.get(plain, plain)
-    return next((term for term in (terms() if known is None else known) if term.name.lower() == entry), None)
+    return next((term for term in every if term.name.lower() == entry), None)
 
 
 def _slug(name: str) -> str:

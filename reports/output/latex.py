@@ -10,8 +10,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from mmcore.language import Language, language, say
 from reports import numbers as numerals
 from reports.model.report import ArmRow, ComparisonRow, Summary
+from reports.model.verdict import measure_words
+from reports.numbers import opened, prose
 from reports.summary.methods import how_tested
 
 SIGNS: dict[str, str] = {
@@ -28,12 +31,22 @@ WIDEST = 90
 """Characters that fit beside one another; a wider table is scaled to the text."""
 
 
+_HEADS: dict[Language, tuple[str, ...]] = {
+    "en": (r"\documentclass{article}", r"\usepackage[T1]{fontenc}", r"\usepackage[utf8]{inputenc}"),
+    "ja": (
+        r"% lualatex または xelatex でコンパイルしてください。",
+        r"\documentclass{article}",
+        r"\usepackage{iftex}",
+        r"\ifLuaTeX\usepackage{luatexja}\else\usepackage{xeCJK}\fi",
+    ),
+}
+"""The first lines of a document in each language: which program compiles it, and with which fonts."""
+
+
 def as_latex(summary: Summary) -> str:
     """A document of its own that holds the table."""
     lines = [
-        r"\documentclass{article}",
-        r"\usepackage[T1]{fontenc}",
-        r"\usepackage[utf8]{inputenc}",
+        *_HEADS[language()],
         r"\usepackage[margin=2.5cm]{geometry}",
         r"\usepackage{booktabs}",
         r"\usepackage{graphicx}",
@@ -46,10 +59,13 @@ def as_latex(summary: Summary) -> str:
 
 
 def arms_table(summary: Summary) -> str:
-    r"""The table alone, for ``\input`` into a paper that loads booktabs and graphicx."""
+    r"""The table alone, for ``\input`` into a paper that loads booktabs and graphicx.
+
+    A paper in Japanese also loads luatexja (lualatex) or xeCJK (xelatex).
+    """
     metric = summary.metric
-    titles = ["arm", metric.title, f"{numerals.percent(summary.level)} interval", *summary.components]
-    titles += ["parameters", "FLOPs"]
+    level = say("{level} interval", level=numerals.percent(summary.level))
+    titles = [say("arm"), metric.title, level, *summary.components, say("parameters"), say("FLOPs")]
     header, arms, baselines = [escape(title) for title in titles], _arms(summary), _baselines(summary)
     widths = [max(len(row[i]) for row in (header, *arms, *baselines)) for i in range(len(header))]
     wide = sum(widths) + 2 * len(widths) > WIDEST
@@ -99,7 +115,8 @@ def _arms(summary: Summary) -> list[list[str]]:
             # What is printed alike is equally good to the reader.
             bold = rf"\textbf{{{text}}}" if numerals.number(value) == top else text
             texts.append(bold + _marks(summary, arm, name))
-        name = escape(arm.name) + (" (reference)" if arm.reference else "")
+        name = escape(arm.name)
+        name = say("{arm} (reference)", arm=name) if arm.reference else name
         interval = escape(numerals.interval(arm.score.low, arm.score.high))
         size = [escape(numerals.count(arm.parameters)), escape(numerals.quantity(arm.flops))]
         rows.append([name, texts[0], interval, *texts[1:], *size])
@@ -110,7 +127,7 @@ def _baselines(summary: Summary) -> list[list[str]]:
     rows = []
     for b in summary.baselines:
         score, *parts = (escape(numerals.number(v)) for v in (b.score, *b.components))
-        rows.append([escape(b.name) + " (naive)", score, "", *parts, "", ""])
+        rows.append([say("{baseline} (naive)", baseline=escape(b.name)), score, "", *parts, "", ""])
     return rows
 
 
@@ -146,39 +163,74 @@ def _marked(summary: Summary) -> list[ComparisonRow]:
 
 
 def _caption(summary: Summary) -> str:
-    metric, compared = summary.metric, _marked(summary)
-    counts = sorted({arm.n for arm in summary.arms})
-    n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    means = (
-        f"{metric.title[:1].upper()}{metric.title[1:]} on test items ({metric.direction}): means over n = {n} repeats "
-        f"with the {numerals.percent(summary.level)} interval of "
-        f"{metric.title}{', which is about the tested items alone' if summary.shared else ''}"
-    )
-    if summary.components:
-        means += f", and {metric.measure.replace('_', ' ')} by component"
-    said = [escape(summary.question), escape(means + ". The best score of a column is bold.")]
+    compared = _marked(summary)
+    said = [escape(summary.question), escape(prose(_means(summary), say("The best score of a column is bold.")))]
     found = {c.verdict for c in compared}
-    tested = next((c.tested for c in compared if c.tested), "items")
+    tested = next((c.tested for c in compared if c.tested), say("items"))
     marks = [
-        f"$^{{{sign}}}$ {escape(verdict.replace('these items', f'these {tested} only'))}"
-        for verdict, sign in SIGNS.items()
-        if verdict in found
+        f"$^{{{sign}}}$ {escape(_meaning(verdict, tested))}" for verdict, sign in SIGNS.items() if verdict in found
     ]
     if marks:
         decided = dict.fromkeys(c.reference for c in compared if c.verdict in SIGNS)
         against = [
-            f"{escape(name)} (marked {number})" if number else escape(name)
+            say("{name} (marked {n})", name=escape(name), n=number) if number else escape(name)
             for name, number in _opponents(summary).items()
             if name in decided
         ]
-        said.append(f"Against {numerals.listing(against)}: {', '.join(marks)}.")
+        listed = say(", ").join(marks)
+        said.append(say("Against {arms}: {marks}.", arms=numerals.listing(against), marks=listed))
     if len(compared) < len(summary.comparisons):
-        said.append(f"Comparisons with other arms than {escape(summary.reference)} are not marked.")
+        reference = escape(summary.reference)
+        said.append(say("Comparisons with other arms than {reference} are not marked.", reference=reference))
     if compared:
-        pairing = "paired by repeat" if summary.paired else "not paired"
-        test = f"Arms are {pairing}; the test is {how_tested(compared)}, at {summary.alpha:g}."
-        said.append(escape(f"{test} {summary.families}"))
-    return " ".join(said)
+        words = {"test": how_tested(compared), "alpha": f"{summary.alpha:g}"}
+        test = (
+            say("Arms are paired by repeat; the test is {test}, at {alpha}.", **words)
+            if summary.paired
+            else say("Arms are not paired; the test is {test}, at {alpha}.", **words)
+        )
+        said.append(escape(prose(test, summary.families)))
+    return prose(*said)
+
+
+def _meaning(verdict: str, tested: str) -> str:
+    """What a sign stands for."""
+    match verdict:
+        case "better on these items":
+            return say("better on these {tested} only", tested=tested)
+        case "worse on these items":
+            return say("worse on these {tested} only", tested=tested)
+        case "equivalent on these items":
+            return say("equivalent on these {tested} only", tested=tested)
+        case _:
+            return say(verdict)
+
+
+def _means(summary: Summary) -> str:
+    """What the numbers of the table are."""
+    metric = summary.metric
+    counts = sorted({arm.n for arm in summary.arms})
+    n = f"{counts[0]}" if len(counts) == 1 else say("{low} to {high}", low=counts[0], high=counts[-1])
+    words = {
+        "title": opened(metric.title), "direction": metric.direction, "n": n, "metric": metric.title,
+        "level": numerals.percent(summary.level),
+    }  # fmt: skip
+    by = ""
+    if summary.components:
+        by = say(", and {measure} by component", measure=measure_words(metric.measure))
+    if summary.shared:
+        return say(
+            "{title} on test items ({direction}): means over n = {n} repeats with the {level} interval of {metric}, "
+            "which is about the tested items alone{by_component}.",
+            by_component=by,
+            **words,
+        )
+    return say(
+        "{title} on test items ({direction}): means over n = {n} repeats with the {level} interval of "
+        "{metric}{by_component}.",
+        by_component=by,
+        **words,
+    )
 
 
 def _label(name: str) -> str:
@@ -205,6 +257,8 @@ _NOT_IN_T1 = frozenset("ĦħĸĿŀŉŦŧ")
 def escape(text: str) -> str:
     """Text that LaTeX takes literally; a character that its fonts lack becomes its code point, ``[U+65E5]``.
 
+    In Japanese the letters of East Asia stay: luatexja and xeCJK have them.
+
     White space of any kind, a line break too, is one space.
     """
     said = "".join(_character(c) for c in " ".join(text.split()))
@@ -219,6 +273,9 @@ def _character(c: str) -> str:
         return c
     # Latin-1 letters and Latin Extended-A are what a T1 font holds, but for a few.
     if c.isalpha() and "\u00c0" <= c <= "\u017e" and c not in _NOT_IN_T1:
+        return c
+    if language() != "en" and unicodedata.east_asian_width(c) in "WF":
+        # The programs that a text of this language needs have the letters.
         return c
     match unicodedata.name(c, "").lower().replace("lamda", "lambda").split():
         case ["greek", "small", "letter", letter] if letter in _GREEK:

@@ -9,22 +9,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from rich.cells import cell_len, set_cell_size
+
+from mmcore.language import later, say
 from reports.model.report import ComparisonRow, Summary
 from reports.model.section import Finding, Section
-from reports.numbers import counted, interval, listing, number, percent, probability
+from reports.numbers import counted, interval, listing, number, opened, percent
 from reports.statistics.verdicts import THESE_ITEMS, Verdict
-from reports.summary.sentences import narrow_of
+from reports.summary.not_shown import narrow_of
+from reports.summary.undecided import P, equals
 
 SEEN = 3
 """Findings of a section that are seen before it is opened."""
 FIRST_FIGURE = ("across", "verdicts", "forest")
 """Names of the figures that may stand on the first screen; the first of them that is drawn does."""
 LONGEST_FIRST = 165
-"""Characters of what a caption says at once: two lines."""
-NOT_SHOWN = "Not shown:"
+"""Columns of what a caption says at once, two for a wide character: two lines."""
+NOT_SHOWN = later("Not shown:")
 """What a sentence begins with that says what a verdict leaves open."""
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“'\d])")
-_PAUSE = re.compile(r"[;:] |, |\s\(")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“'\d])|(?<=[。！？])\s*(?=[^」』）\s])")
+_PAUSE = re.compile(r"[;:] |, |\s\(|(?<=[、；：])|(?=（)")
 _SHORT = ("e.g.", "i.e.", "vs.", "cf.", "No.")
 
 
@@ -40,22 +44,31 @@ def in_two(text: str, most: int = LONGEST_FIRST) -> Said:
     """The first sentence of a caption, and the others; a sentence that is too long ends early and follows whole.
 
     Args:
-        most: characters that are seen at most.
+        most: columns that are seen at most; a wide character, as of Japanese, takes two.
 
     Example:
         >>> in_two("Means over repeats. Bars are intervals.")
         Said(first='Means over repeats.', rest='Bars are intervals.')
         >>> in_two("Means over repeats (see below), with intervals.", 40)
         Said(first='Means over repeats (see below) …', rest='Means over repeats (see below), with intervals.')
+        >>> in_two("反復の平均です。線は区間です。")
+        Said(first='反復の平均です。', rest='線は区間です。')
     """
     at = next((m for m in _SENTENCE.finditer(text) if not text[: m.start()].endswith(_SHORT)), None)
     first, rest = (text, "") if at is None else (text[: at.start()], text[at.end() :])
-    if len(first) <= most:
+    if cell_len(first) <= most:
         return Said(first, rest)
-    pauses = [m.start() for m in _PAUSE.finditer(first) if m.start() < most]
-    cut = pauses[-1] if pauses and pauses[-1] > most // 3 else first.rfind(" ", 0, most)
+    seen = len(set_cell_size(first, most).rstrip())
+    pauses = [m.start() for m in _PAUSE.finditer(first) if m.start() < seen]
+    cut = pauses[-1] if pauses and pauses[-1] > seen // 3 else _last_break(first, seen)
     # A single word that is longer than a line stays whole.
     return Said(f"{first[:cut]} …", text) if cut > 0 else Said(first, rest)
+
+
+def _last_break(text: str, most: int) -> int:
+    """The last place, before this one, where a line may end: at a space, or between wide characters; −1: none."""
+    places = (i for i in range(most - 1, 0, -1) if text[i] == " " or cell_len(text[i - 1 : i + 1]) == 4)
+    return next(places, -1)
 
 
 @dataclass(frozen=True)
@@ -80,8 +93,9 @@ def doubts(summary: Summary) -> tuple[Doubt, ...]:
     texts: dict[str, list[str]] = {}
     for v in summary.verdicts:
         # The whole of it stands behind the verdict's numbers.
-        text = v.not_shown[max(v.not_shown.find(NOT_SHOWN), 0) :]
-        texts.setdefault(in_two(text, len(text)).first, []).append(f"'{v.arm}' against '{v.reference}'")
+        text = v.not_shown[max(v.not_shown.find(say(NOT_SHOWN)), 0) :]
+        pair = say("'{arm}' against '{reference}'", arm=v.arm, reference=v.reference)
+        texts.setdefault(in_two(text, 2 * len(text)).first, []).append(pair)
     if len(texts) == 1:
         return (Doubt("", next(iter(texts))),)
     return tuple(Doubt(listing(names), text) for text, names in texts.items())
@@ -96,13 +110,15 @@ def _of_many(summary: Summary) -> tuple[Doubt, ...]:
         found.append(decided.pop() if len(decided) == 1 else summary.covers)
     limited = sum(n for verdict, n in count.items() if verdict.endswith(THESE_ITEMS))
     if limited:
-        found.append(f"On these items ({limited}): not shown for other items of this corpus.")
+        found.append(say("On these items ({n}): not shown for other items of this corpus.", n=limited))
     if equal := count["equivalent"] + count[f"equivalent{THESE_ITEMS}"]:
-        found.append(f"Equivalent ({equal}): within the margin; not shown that there is no difference at all.")
+        found.append(say("Equivalent ({n}): within the margin; not shown that there is no difference at all.", n=equal))
     if count["undecided"]:
-        found.append(f"Undecided ({count['undecided']}): neither shown to differ, nor shown to be equal.")
+        n = count["undecided"]
+        found.append(say("Undecided ({n}): neither shown to differ, nor shown to be equal.", n=n))
     if count["too few repeats"]:
-        found.append(f"Too few repeats ({count['too few repeats']}): nothing can be said, whatever the picture shows.")
+        n = count["too few repeats"]
+        found.append(say("Too few repeats ({n}): nothing can be said, whatever the picture shows.", n=n))
     return tuple(Doubt("", text) for text in found)
 
 
@@ -111,18 +127,28 @@ class Group:
     """Comparisons with one verdict.
 
     Args:
-        against: ``than a``, ``to a``, ``against a``; empty where references differ.
+        word: the verdict as it is shown, with its reference where all have one: ``Better than a``.
+        alone: whether all comparisons have one reference.
         count: of the comparisons.
         arms: each arm with its own ``against``; empty where all share one.
     """
 
     verdict: Verdict
-    against: str
+    word: str
+    alone: bool
     count: int
     arms: tuple[tuple[str, str], ...]
 
 
-_JOIN = {"better": "than", "worse": "than", "equivalent": "to"}
+def _against(verdict: Verdict, reference: str) -> str:
+    """What stands behind the name of an arm: whom it is compared with."""
+    match verdict.removesuffix(THESE_ITEMS):
+        case "better" | "worse":
+            return say("than {reference}", reference=reference)
+        case "equivalent":
+            return say("to {reference}", reference=reference)
+        case _:
+            return say("against {reference}", reference=reference)
 
 
 def verdict_groups(rows: Sequence[ComparisonRow]) -> tuple[Group, ...]:
@@ -133,12 +159,15 @@ def verdict_groups(rows: Sequence[ComparisonRow]) -> tuple[Group, ...]:
         mine = [c for c in rows if c.verdict == verdict]
         if not mine:
             continue
-        join = _JOIN.get(mine[0].decision.side, "against")
         by_arm: dict[str, list[str]] = {}
         for c in mine:
             by_arm.setdefault(c.arm, []).append(c.reference)
-        arms = tuple((arm, "" if alone else f" {join} {listing(others)}") for arm, others in by_arm.items())
-        groups.append(Group(verdict, f"{join} {mine[0].reference}" if alone else "", len(mine), arms))
+        arms = tuple((arm, "" if alone else f" {_against(verdict, listing(others))}") for arm, others in by_arm.items())
+        word = opened(say(verdict))
+        if alone:
+            against = _against(verdict, mine[0].reference)
+            word = say("{verdict} {against}", verdict=word, against=against)
+        groups.append(Group(verdict, word, alone, len(mine), arms))
     return tuple(groups)
 
 
@@ -150,36 +179,52 @@ def brief(c: ComparisonRow, summary: Summary) -> str:
     shown, paired = c.shown, c.paired
     if shown.low != shown.low or c.verdict == "too few repeats":
         return ""
+    words = {"size": number(abs(shown.mean)), "metric": summary.metric.title}
     if shown.mean == 0:
-        size = f"No difference in {summary.metric.title}"
+        size = say("No difference in {metric}", metric=summary.metric.title)
     else:
-        size = f"{number(abs(shown.mean))} {'more' if shown.mean > 0 else 'less'} {summary.metric.title}"
-    ahead = f"ahead in {paired.won} of {counted(paired.couples, 'repeat' if paired.sizes is None else 'couple')}"
+        size = say("{size} more {metric}", **words) if shown.mean > 0 else say("{size} less {metric}", **words)
+    if paired.sizes is None:
+        ahead = say("ahead in {won} of {repeats}", won=paired.won, repeats=counted(paired.couples, "repeat"))
+    else:
+        ahead = say("ahead in {won} of {couples}", won=paired.won, couples=counted(paired.couples, "couple"))
     if c.decision.side == "equivalent" and c.margin is not None:
         # The p of a difference says nothing for equality.
         narrow, level = narrow_of(c), percent(1 - 2 * summary.alpha)
-        edges = f"{level} interval {interval(narrow.low, narrow.high)}, within the margin of ±{number(c.margin)}"
-        return f"{size} ({edges}); {ahead}."
-    p = probability(c.decision.p_holm, summary.alpha)
-    p = f"p {p}" if p.startswith("below") else f"p = {p}"
-    after = " after Holm" if c.decision.family > 1 else ""
-    edges = f"{percent(summary.level)} interval {interval(shown.low, shown.high)}"
-    return f"{size} ({edges}); {ahead}; {p}{after}."
+        return say(
+            "{size} ({level} interval {edges}, within the margin of ±{margin}); {ahead}.",
+            size=size,
+            level=level,
+            edges=interval(narrow.low, narrow.high),
+            margin=number(c.margin),
+            ahead=ahead,
+        )
+    p = equals(P, c.decision.p_holm, summary.alpha)
+    if c.decision.family > 1:
+        p = say("{p} after Holm", p=p)
+    return say(
+        "{size} ({level} interval {edges}); {ahead}; {p}.",
+        size=size,
+        level=percent(summary.level),
+        edges=interval(shown.low, shown.high),
+        ahead=ahead,
+        p=p,
+    )
 
 
 def scale(summary: Summary) -> tuple[str, ...]:
     """How large the study is: arms, repeats, and items of each side where they are known."""
     facts = [counted(len(summary.arms), "arm")]
     if summary.repeats and summary.paired:
-        up_to = "" if summary.sequential is None else "up to "
-        facts.append(up_to + counted(summary.repeats, "repeat"))
+        repeats = counted(summary.repeats, "repeat")
+        facts.append(repeats if summary.sequential is None else say("up to {repeats}", repeats=repeats))
     setup, sizes = summary.setup, []
     for at, side in enumerate(setup.sides):
         counts = [row.sizes[at].items for row in setup.sizes]
         if counts and side != "validation":
             spread = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)}–{max(counts)}"
-            sizes.append(f"{spread} {'training' if side == 'train' else side}")
-    facts += [f"{listing(sizes)} items a repeat"] if sizes else []
+            sizes.append(say("{n} training", n=spread) if side == "train" else say("{n} test", n=spread))
+    facts += [say("{sizes} items a repeat", sizes=listing(sizes))] if sizes else []
     return tuple(facts)
 
 
@@ -189,8 +234,7 @@ def behind(section: Section, figures: int) -> str:
     parts = [counted(more, "more finding")] if more > 0 else []
     parts += [counted(figures, "figure")] if figures else []
     parts += [counted(len(section.tables), "table")] if section.tables else []
-    text = ", ".join([*parts, "how to read this"])
-    return text[:1].upper() + text[1:]
+    return opened(say(", ").join([*parts, say("how to read this")]))
 
 
 def seen(section: Section) -> tuple[Finding, ...]:

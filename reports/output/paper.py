@@ -10,12 +10,16 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
+from mmcore.language import say
 from reports.model.report import ComparisonRow, Summary
-from reports.numbers import counted, interval, listing, number, percent, probability
+from reports.numbers import counted, interval, listing, number, percent, prose
 from reports.output.latex import escape
+from reports.records.origin import several
 from reports.statistics.verdicts import Verdict
 from reports.summary.methods import how_tested
-from reports.summary.sentences import narrow_of, sentence
+from reports.summary.not_shown import narrow_of
+from reports.summary.sentences import sentence
+from reports.summary.undecided import P, equals
 
 MOST_TOLD = 6
 """Comparisons that the paragraph tells one by one; more are counted by verdict."""
@@ -29,108 +33,170 @@ def methods_paragraphs(summary: Summary) -> tuple[str, ...]:
 
 def _design(summary: Summary) -> str:
     metric = summary.metric
-    others = [f"'{arm.name}'" for arm in summary.arms if not arm.reference]
-    known = f": '{summary.reference}' (the reference)" + (f", {listing(others)}" if others else "")
-    named = known if len(summary.arms) <= MOST_TOLD else f", among them the reference '{summary.reference}'"
-    text = (
-        f"We compared {counted(len(summary.arms), 'arm')}{named}. They were scored by {metric.title} "
-        f"({metric.direction})."
-    )
-    text += f" {metric.meaning}" if summary.native else ""
-    facts = dict(summary.facts)
-    match = summary.provenance.match
-    if match is not None and (matched := facts.get("Matched")):
-        which = "Arms called “matched” were scaled" if match.get("unmatched") else "Sizes of arms were matched"
-        text += f" {which} {matched}."
-    text += f" {_repeats(summary)}"
-    if summary.native:
-        text += _split(summary)
+    arms = counted(len(summary.arms), "arm")
+    words = {"arms": arms, "reference": summary.reference}
+    others = [say("'{name}'", name=arm.name) for arm in summary.arms if not arm.reference]
+    if len(summary.arms) > MOST_TOLD:
+        text = say("We compared {arms}, among them the reference '{reference}'.", **words)
+    elif others:
+        text = say("We compared {arms}: '{reference}' (the reference), {others}.", others=listing(others), **words)
+    else:
+        text = say("We compared {arms}: '{reference}' (the reference).", **words)
+    scored = say("They were scored by {metric} ({direction}).", metric=metric.title, direction=metric.direction)
     failed = sum(arm.failed for arm in summary.arms)
-    if failed:
-        text += f" {counted(failed, 'run')} failed; a comparison rests on the repeats that scored both arms."
-    return text
+    return prose(
+        text,
+        scored,
+        metric.meaning if summary.native else "",
+        _matched(summary),
+        _repeats(summary),
+        _split(summary) if summary.native else "",
+        say("{runs} failed; a comparison rests on the repeats that scored both arms.", runs=counted(failed, "run"))
+        if failed
+        else "",
+    )
+
+
+def _matched(summary: Summary) -> str:
+    """How sizes of arms were matched; empty where they were not."""
+    match, matched = summary.provenance.match, dict(summary.facts).get("Matched")
+    if match is None or not matched:
+        return ""
+    if match.get("unmatched"):
+        return say("Arms called “matched” were scaled {how}.", how=matched)
+    return say("Sizes of arms were matched {how}.", how=matched)
 
 
 def _repeats(summary: Summary) -> str:
-    sequential = summary.sequential
+    sequential, repeats = summary.sequential, counted(summary.repeats, "repeat")
     if sequential is not None:
-        return (
-            f"Repeats were added from {sequential.least} to at most {sequential.most} of every arm, and only for "
-            "comparisons that were still undecided; the rule was fixed beforehand."
+        return say(
+            "Repeats were added from {least} to at most {most} of every arm, and only for comparisons that were still "
+            "undecided; the rule was fixed beforehand.",
+            least=sequential.least,
+            most=sequential.most,
         )
     if not summary.paired:
-        counts = listing([f"{arm.n} of '{arm.name}'" for arm in summary.arms][: 2 * MOST_TOLD])
-        return f"There were {counts} repeats, which are not paired."
+        counts = [say("{n} of '{arm}'", n=arm.n, arm=arm.name) for arm in summary.arms][: 2 * MOST_TOLD]
+        return say("There were {counts} repeats, which are not paired.", counts=listing(counts))
     if summary.across is not None:
-        return f"There were {counted(summary.repeats, 'repeat')} of every arm on each {summary.part}, paired by repeat."
+        part = say(summary.part)
+        return say("There were {repeats} of every arm on each {part}, paired by repeat.", repeats=repeats, part=part)
     scored = sorted({arm.n for arm in summary.arms})
-    text = f"There were {counted(summary.repeats, 'repeat')} of every arm"
+    text = say("There were {repeats} of every arm", repeats=repeats)
     if scored and scored != [summary.repeats]:
-        spread = f"{scored[0]}" if len(scored) == 1 else f"{scored[0]} to {scored[-1]}"
-        text = f"Of the {counted(summary.repeats, 'repeat')} planned for every arm, {spread} have a score"
-    if summary.native:
-        return text + "; each fixes the split and the initialisation for all arms, so arms are paired by repeat."
-    return text + ", paired by repeat."
+        spread = f"{scored[0]}" if len(scored) == 1 else say("{low} to {high}", low=scored[0], high=scored[-1])
+        text = say("Of the {repeats} planned for every arm, {scored} have a score", repeats=repeats, scored=spread)
+    if not summary.native:
+        return say("{repeats}, paired by repeat.", repeats=text)
+    return say(
+        "{repeats}; each fixes the split and the initialisation for all arms, so arms are paired by repeat.",
+        repeats=text,
+    )
 
 
 def _split(summary: Summary) -> str:
-    text = ""
+    setup = summary.setup
     match summary.provenance.splits.drawn:
         case "each_repeat":
-            text = " Every repeat drew its own split"
+            text = say("Every repeat drew its own split")
         case "once":
-            text = " The test items were drawn once for all repeats, training and validation items for each repeat"
+            text = say("The test items were drawn once for all repeats, training and validation items for each repeat")
         case "corpus":
-            text = " The corpus says which items are tested, and all repeats tested the same"
-    setup = summary.setup
+            text = say("The corpus says which items are tested, and all repeats tested the same")
     if not setup.sizes:
-        return text + "."
+        return say("{sentence}.", sentence=text)
     sizes = []
     for at, side in enumerate(setup.sides):
         counts = [row.sizes[at].items for row in setup.sizes]
-        spread = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-        sizes.append(f"{spread} {'training' if side == 'train' else side} items")
-    text += f" ({listing(sizes)})."
-    return text + " The epoch to test was chosen on validation items."
+        low, high = min(counts), max(counts)
+        sizes.append(_items_of(side, f"{low}" if low == high else say("{low} to {high}", low=low, high=high)))
+    return prose(
+        say("{sentence} ({sizes}).", sentence=text, sizes=listing(sizes)),
+        say("The epoch to test was chosen on validation items."),
+    )
+
+
+def _items_of(side: str, n: str) -> str:
+    """How many items a side of the split has."""
+    match side:
+        case "train":
+            return say("{n} training items", n=n)
+        case "validation":
+            return say("{n} validation items", n=n)
+        case _:
+            return say("{n} test items", n=n)
 
 
 def _tests(summary: Summary) -> str:
     rows = [c for c in (summary.primary or summary.comparisons) if c.paired.n]
     if not rows:
         return ""
-    mean = "mean paired difference" if summary.paired else "difference of means"
     corrected = next((c.paired.overlap for c in rows if c.paired.overlap > 0), 0.0)
-    text = f"For each comparison we give the {mean} with its {percent(summary.level)} t interval"
-    if corrected:
-        text += f", with the correction of Nadeau and Bengio (n_test/n_train = {number(corrected)})"
-    test = how_tested(rows)
-    if summary.paired:
-        test += ", and by the t-test that belongs to the interval"
-    text += f". Differences were tested by {test}"
-    family = rows[0].decision.family
-    if summary.across is not None:
-        text += f"; p values were corrected by Holm's method for the {family} {summary.part}s of a pair of arms"
-    elif family > 1 and corrected:
-        text += f"; both p values were corrected by Holm's method for {family} comparisons"
-    elif family > 1:
-        text += f"; the p of the {'sign-flip' if summary.paired else 'permutation'} test was corrected by Holm's "
-        text += f"method for {family} comparisons"
-    if summary.shared:
-        text += "; a claim about new items had also to pass a t-test between groups of test items, corrected likewise"
-    text += (
-        f". An arm counts as better or worse only if every one of these p values is at most {summary.alpha:g}; the p "
-        "that we give is the largest of them."
+    equivalence = say(
+        "Two arms count as equivalent if the {level} interval of their difference lies within ±{margin}, the margin of "
+        "the study (two one-sided tests, not corrected for their number).",
+        level=percent(1 - 2 * summary.alpha),
+        margin=number(summary.margin),
     )
-    if any(c.component is not None for c in summary.comparisons) and summary.primary:
-        text += f" Comparisons by {summary.part} are a family of their own and were corrected separately."
-    if summary.margin is not None:
-        text += (
-            f" Two arms count as equivalent if the {percent(1 - 2 * summary.alpha)} interval of their difference lies "
-            f"within ±{number(summary.margin)}, the margin of the study (two one-sided tests, not corrected for their "
-            "number)."
+    counts = say(
+        "An arm counts as better or worse only if every one of these p values is at most {alpha}; the p that we give "
+        "is the largest of them.",
+        alpha=f"{summary.alpha:g}",
+    )
+    by_part = any(c.component is not None for c in summary.comparisons) and summary.primary
+    return prose(
+        _interval(summary, corrected),
+        say("{sentence}.", sentence=_tested(summary, rows, corrected)),
+        counts,
+        say("Comparisons by {part} are a family of their own and were corrected separately.", part=say(summary.part))
+        if by_part
+        else "",
+        "" if summary.margin is None else equivalence,
+        ""
+        if summary.sequential is None
+        else say("p values and intervals are adjusted for the looks (alpha spending, Lan and DeMets 1983)."),
+    )
+
+
+def _interval(summary: Summary, corrected: float) -> str:
+    """Which interval is given."""
+    words = {
+        "mean": say("mean paired difference") if summary.paired else say("difference of means"),
+        "level": percent(summary.level),
+    }
+    if corrected:
+        return say(
+            "For each comparison we give the {mean} with its {level} t interval, with the correction of Nadeau and "
+            "Bengio (n_test/n_train = {ratio}).",
+            ratio=number(corrected),
+            **words,
         )
-    if summary.sequential is not None:
-        text += " p values and intervals are adjusted for the looks (alpha spending, Lan and DeMets 1983)."
+    return say("For each comparison we give the {mean} with its {level} t interval.", **words)
+
+
+def _tested(summary: Summary, rows: Sequence[ComparisonRow], corrected: float) -> str:
+    """Which tests were made and how their p were corrected; a sentence without its end."""
+    test, family = how_tested(rows), rows[0].decision.family
+    text = (
+        say("Differences were tested by {test}, and by the t-test that belongs to the interval", test=test)
+        if summary.paired
+        else say("Differences were tested by {test}", test=test)
+    )
+    if summary.across is not None:
+        parts = several(summary.part)
+        text += say(
+            "; p values were corrected by Holm's method for the {n} {parts} of a pair of arms", n=family, parts=parts
+        )
+    elif family > 1 and corrected:
+        text += say("; both p values were corrected by Holm's method for {n} comparisons", n=family)
+    elif family > 1:
+        name = say("sign-flip test") if summary.paired else say("permutation test")
+        text += say("; the p of the {test} was corrected by Holm's method for {n} comparisons", test=name, n=family)
+    if summary.shared:
+        text += say(
+            "; a claim about new items had also to pass a t-test between groups of test items, corrected likewise"
+        )
     return text
 
 
@@ -139,49 +205,66 @@ def _results(summary: Summary) -> str:
     if not rows:
         return ""
     if len(rows) <= MOST_TOLD:
-        return " ".join(_result(c, summary) for c in rows)
+        return prose(*(_result(c, summary) for c in rows))
     found = Counter(c.verdict for c in rows)
-    counts = [f"{found[verdict]} {verdict}" for verdict in get_args(Verdict) if found[verdict]]
-    return f"Of {len(rows)} comparisons, the verdicts are: {', '.join(counts)}."
+    counts = [say("{n} {verdict}", n=found[v], verdict=say(v)) for v in get_args(Verdict) if found[v]]
+    return say("Of {n} comparisons, the verdicts are: {counts}.", n=len(rows), counts=say(", ").join(counts))
 
 
 def _result(c: ComparisonRow, summary: Summary) -> str:
-    shown, n = c.shown, f"n = {c.paired.n}"
-    if c.paired.sizes is not None:
-        n = f"n = {c.paired.sizes.arm} and {c.paired.sizes.reference}"
+    shown, sizes = c.shown, c.paired.sizes
+    n = f"n = {c.paired.n}"
+    if sizes is not None:
+        n = say("n = {n_arm} and {n_reference}", n_arm=sizes.arm, n_reference=sizes.reference)
+    said = sentence(c)[:-1]
     if shown.low != shown.low:
-        return f"{sentence(c)[:-1]} ({n})."
+        return say("{sentence} ({n}).", sentence=said, n=n)
+    words = {"sentence": said, "difference": number(shown.mean, True), "n": n}
     if c.decision.side == "equivalent":
         narrow, level = narrow_of(c), percent(1 - 2 * summary.alpha)
-        edges = f"{level} interval {interval(narrow.low, narrow.high)}"
-        return f"{sentence(c)[:-1]} (difference {number(shown.mean, True)}, {edges}, {n})."
-    p = probability(c.decision.p_holm, summary.alpha)
-    p = f"p {p}" if p.startswith("below") else f"p = {p}"
-    edges = f"{percent(summary.level)} interval {interval(shown.low, shown.high)}"
-    after = " after Holm" if c.decision.family > 1 else ""
-    return f"{sentence(c)[:-1]} (difference {number(shown.mean, True)}, {edges}, {p}{after}, {n})."
+        edges = interval(narrow.low, narrow.high)
+        return say(
+            "{sentence} (difference {difference}, {level} interval {edges}, {n}).", level=level, edges=edges, **words
+        )
+    p = equals(P, c.decision.p_holm, summary.alpha)
+    if c.decision.family > 1:
+        p = say("{p} after Holm", p=p)
+    return say(
+        "{sentence} (difference {difference}, {level} interval {edges}, {p}, {n}).",
+        level=percent(summary.level),
+        edges=interval(shown.low, shown.high),
+        p=p,
+        **words,
+    )
 
 
 def _limits(summary: Summary) -> str:
-    text = summary.covers
     verdicts = {c.decision.side for c in summary.primary or summary.comparisons}
-    if "undecided" in verdicts:
-        text += " Undecided means that neither a difference nor its absence is shown."
-    if "too few repeats" in verdicts:
-        text += " Where there are too few repeats, nothing can be said."
-    if summary.warnings:
-        text += f" The report warns: {'; '.join(f'{c.title} ({c.code})' for c in summary.warnings)}."
-    made = " and ".join(filter(None, (_version(summary), _torch(summary))))
-    return f"{text} Statistics were computed with {made}.".strip()
+    warnings = [say("{title} ({code})", title=c.title, code=c.code) for c in summary.warnings]
+    open_one = say("Undecided means that neither a difference nor its absence is shown.")
+    few = say("Where there are too few repeats, nothing can be said.")
+    return prose(
+        summary.covers,
+        open_one if "undecided" in verdicts else "",
+        few if "too few repeats" in verdicts else "",
+        say("The report warns: {warnings}.", warnings=say("; ").join(warnings)) if warnings else "",
+        _made_with(summary),
+    )
+
+
+def _made_with(summary: Summary) -> str:
+    torch = summary.provenance.environment.torch
+    if not torch or not summary.native:
+        return say("Statistics were computed with {version}.", version=_version(summary))
+    return say(
+        "Statistics were computed with {version} and models were trained with PyTorch {torch}.",
+        version=_version(summary),
+        torch=listing(torch),
+    )
 
 
 def _version(summary: Summary) -> str:
     return f"mmstudy {summary.provenance.mmstudy or ''}".strip()
-
-
-def _torch(summary: Summary) -> str:
-    versions = summary.provenance.environment.torch
-    return f"models were trained with PyTorch {' and '.join(versions)}" if versions and summary.native else ""
 
 
 def bibliography(summary: Summary) -> str:
@@ -190,12 +273,15 @@ def bibliography(summary: Summary) -> str:
     tool = [("author", "{The mmstudy authors}"), ("title", "mmstudy: ablation studies for multimodal sequence models")]
     tool += [("version", escape(version))] if version else []
     tool += [("note", f"Commit {escape(commit)}")] if commit else []
-    runs = f", {counted(len(summary.runs), 'run')}" if summary.runs else ""
-    what = "Study" if summary.ran else "Scores"
+    name = escape(summary.study)
+    what = say("Study {name}", name=name) if summary.ran else say("Scores {name}", name=name)
+    if summary.runs:
+        what = say("{what}, {runs}", what=what, runs=counted(len(summary.runs), "run"))
+    made = say("{what}; report made with mmstudy {version}", what=what, version=escape(version or ""))
     report = [
-        ("author", "{Authors of the study}"),
+        ("author", f"{{{say('Authors of the study')}}}"),
         ("title", f"{{{escape(summary.question)}}}"),
-        ("note", f"{what} {escape(summary.study)}{runs}; report made with mmstudy {escape(version or '')}".strip()),
+        ("note", made.strip()),
     ]
     report += [("year", year)] if (year := _year(summary)) else []
     return f"{_entry('software', 'mmstudy', tool)}\n\n{_entry('misc', _key(summary.study), report)}"

@@ -20,11 +20,15 @@ from typing import IO, Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
+from rich.cells import cell_len
 
 from mmcore.atomic import write_atomically
+from mmcore.language import language, later, say
 from reports import numbers as numerals
 from reports.model.report import ComparisonRow, Summary
+from reports.model.section import Word
+from reports.output.captions import arms_caption, comparisons_caption, measures_caption, pairs, split_sizes
 from reports.output.glossary import terms_of
 from reports.output.headings import explained, terms
 from reports.output.latex import arms_table, as_latex
@@ -39,6 +43,8 @@ from reports.summary.sentences import comparison_verdict, effect_interval_text
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
+ROWS = 65536
+"""Of a long table that are turned into text together."""
 LONG = ("items", "scores", "history")
 """Tables with a row for everything that runs recorded: a hundred megabytes for thousands of runs."""
 
@@ -57,17 +63,17 @@ def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
         The page's path.
     """
     drawn = _draw(summary, results)
-    files = {f"figures/{f.name}.svg": f.svg for f in drawn}
-    for name, frame in tables(summary, results).items():
-        files[f"tables/{name}.csv"] = _long_csv(frame) if name in LONG else _csv(frame)
+    files: dict[str, str | pd.DataFrame] = {f"figures/{f.name}.svg": f.svg for f in drawn}
+    files |= {f"tables/{name}.csv": frame for name, frame in tables(summary, results).items()}
     files |= {f"tables/figure_{f.name}.csv": f.csv for f in drawn}
     files["report.json"] = json.dumps(as_json(summary), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     files["report.md"] = as_markdown(summary, drawn)
     files |= {"report.tex": as_latex(summary), "tables/arms.tex": arms_table(summary)}
     files["report.html"] = as_html(summary, drawn)
-    for name, text in files.items():
+    for name, content in files.items():
         # The page is the last of them; a report that is cut off can be made again, so nothing waits for the disk.
-        write_atomically(folder / name, partial(_write, text), flush=False)
+        long = name in [f"tables/{stem}.csv" for stem in LONG]
+        write_atomically(folder / name, partial(_write_long if long else _write, content), flush=False)
     for pattern in WRITTEN:
         for path in folder.glob(pattern):
             if path.relative_to(folder).as_posix() not in files:
@@ -75,8 +81,25 @@ def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
     return folder / "report.html"
 
 
-def _write(text: str, file: IO[bytes]) -> None:
-    file.write(text.encode())
+def _write(content: str | pd.DataFrame, file: IO[bytes]) -> None:
+    if isinstance(content, str):
+        file.write(content.encode())
+    else:
+        without_formulas(content).to_csv(file, index=False, lineterminator="\n", mode="wb")
+
+
+def _write_long(frame: pd.DataFrame, file: IO[bytes]) -> None:
+    """The same numbers ten times as fast, part by part, with text in quotes."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    plain = without_formulas(frame)
+    kinds = {name: pa.string() for name in plain.select_dtypes("category")}
+    schema = pa.schema([field.with_type(kinds.get(field.name, field.type)) for field in pa.Schema.from_pandas(plain)])
+    with csv.CSVWriter(file, schema) as writer:
+        for at in range(0, len(plain), ROWS):
+            part = pa.Table.from_pandas(plain.iloc[at : at + ROWS], preserve_index=False)
+            writer.write_table(part.cast(schema))
 
 
 @dataclass(frozen=True)
@@ -105,8 +128,9 @@ def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
     for figure in drawable(summary, results):
         if has_content(figure):
             svg = to_svg(figure.draw())
-            embedded = inline(svg, figure.name, figure.title, figure.description)
-            drawn.append(Drawn(figure.name, figure.title, figure.description, svg, embedded, _csv(figure.frame())))
+            title = say(figure.title)
+            embedded = inline(svg, figure.name, title, figure.description)
+            drawn.append(Drawn(figure.name, title, figure.description, svg, embedded, _csv(figure.frame())))
     return tuple(drawn)
 
 
@@ -114,19 +138,11 @@ def _csv(frame: pd.DataFrame) -> str:
     return without_formulas(frame).to_csv(index=False, lineterminator="\n")
 
 
-def _long_csv(frame: pd.DataFrame) -> str:
-    """The same numbers ten times as fast, with text in quotes."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    target = pa.BufferOutputStream()
-    csv.write_csv(pa.Table.from_pandas(without_formulas(frame), preserve_index=False), target)
-    return target.getvalue().to_pybytes().decode()
-
-
 def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
     """The page."""
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "sort.js"))
+    if language() != "en":
+        style += (TEMPLATES / f"style.{language()}.css").read_text(encoding="utf-8")
     known = terms(terms_of(summary))
     drawn = {f.name: _embedded(f) for f in figures}
     first = next((name for name in FIRST_FIGURE if name in drawn), None)
@@ -185,6 +201,7 @@ def as_markdown(summary: Summary, figures: Sequence[Drawn] = ()) -> str:
             figures=[f for f in figures if f.name not in in_sections(summary)],
             embedded={f.name: f for f in figures},
             terms=terms_of(summary),
+            methods=methods_paragraphs(summary),
         )
     )
     return re.sub(r"\n{3,}", "\n\n", text)
@@ -203,17 +220,20 @@ def _environment(autoescape: bool) -> Environment:
     )
     for function in (
         numerals.number, numerals.interval, numerals.probability, numerals.percent, numerals.count, numerals.quantity,
-        numerals.duration, numerals.counted, comparison_verdict, flip_text,
+        numerals.duration, numerals.counted, numerals.opened, comparison_verdict, flip_text, brief, behind, scale, seen,
+        apart, in_two, arms_caption, comparisons_caption, measures_caption, split_sizes, pairs,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.filters["heading"] = heading
     environment.filters["effect"] = _effect
     environment.filters["cell"] = _cell
-    for function in (brief, behind, scale, seen, in_two):
-        environment.filters[function.__name__] = function
+    environment.filters["wide"] = cell_len
+    environment.filters["prose"] = numerals.prose
     environment.filters["key"] = _sort_key
     environment.filters["held"] = _held_together
     environment.filters["md"] = literally
+    for function in (say, later, language, numerals.prose, rich, strong):
+        environment.globals[function.__name__] = function
     environment.filters["pretty"] = lambda value: json.dumps(finite(value), indent=2, ensure_ascii=False)
     return environment
 
@@ -225,19 +245,64 @@ def _effect(row: ComparisonRow) -> str:
     return f"{numerals.two_digits(row.paired.effect_size)} ({effect_interval_text(row.paired)})"
 
 
-def _cell(value: Any) -> str:
-    """A cell of a plain table."""
+def rich(text: str, /, **values: Markup | str) -> Markup:
+    """A text in the reader's language with parts that are markup already, as links; the rest is escaped."""
+    return escape(say(text)).format(**values)
+
+
+def strong(text: str) -> Markup:
+    """A text that stands out."""
+    return Markup("<strong>{}</strong>").format(text)
+
+
+def apart(text: str) -> str:
+    """Words behind a name, with a space before them where they begin with a Japanese letter."""
+    return f" {text}" if text[:1].isalnum() and not text[:1].isascii() else text
+
+
+OF_WORDS = frozenset(
+    [
+        "verdict",
+        "label",
+        "outcome",
+        "word",
+        "kind",
+        "status",
+        "useful",
+        "used",
+        "disagreement",
+        "cost_verdict",
+        "measure",
+        "state",
+        "end",
+        "how",
+        "others",
+        "masked_by",
+        "unit",
+    ]
+)
+"""Columns whose cells are words of ours, which ``say`` says; what stands in others may be a user's name."""
+
+
+def _cell(value: Any, column: str = "") -> str:
+    """A cell of a plain table.
+
+    Args:
+        column: its key.
+    """
     match value:
         case None:
             return numerals.NOTHING
         case bool():
-            return "yes" if value else "no"
+            return say("yes") if value else say("no")
         case int():
             return numerals.count(value)
         case float():
             return numerals.number(value)
+        case Word():
+            return value.shown
         case _:
-            return str(value)
+            return say(str(value)) if column in OF_WORDS else str(value)
 
 
 def _sort_key(value: Any) -> Markup:

@@ -47,7 +47,11 @@ def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     """The same, where no text or heading is one that a spreadsheet takes for a formula; itself where none is."""
     plain = {}
     for at, (_, column) in enumerate(frame.items()):
-        if pd.api.types.is_string_dtype(column) or column.dtype == object:
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            words = [plain_cell(word) for word in column.cat.categories]
+            if words != [*column.cat.categories]:
+                plain[at] = column.astype(str).map(dict(zip(column.cat.categories, words, strict=True)))
+        elif pd.api.types.is_string_dtype(column) or column.dtype == object:
             texts = {value: plain_cell(value) for value in column.unique() if isinstance(value, str)}
             if any(text != own for text, own in texts.items()):
                 plain[at] = [texts.get(value, value) if isinstance(value, str) else value for value in column]

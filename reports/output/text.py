@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-import textwrap
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from rich.cells import cell_len
+
+from mmcore.language import language, say
 from reports import numbers as numerals
-from reports.model.report import ComparisonRow, Summary
+from reports.model.report import ArmRow, ComparisonRow, Summary
 from reports.model.section import Section
 from reports.output.columns import table
 from reports.summary.effects import seconds_to_decide
@@ -34,9 +37,12 @@ def as_json(summary: Summary) -> dict[str, object]:
     ``lead`` says that one component makes most of a comparison on the metric, or that components disagree; None where
     neither is so. ``paired``: whether arms were compared repeat by repeat; without it the p of the permutation test
     stands in the place of the sign-flip p. ``overlap``: n_test / n_train in the intervals. ``across`` sums up data sets
-    that have verdicts of their own.
+    that have verdicts of their own. ``language``: of the sentences, where it is not English; keys, verdicts, labels and
+    outcomes are English in every language.
     """
     seconds = {arm.name: arm.seconds for arm in summary.arms}
+    # English reports stay as they were before there was another language.
+    spoken = {} if language() == "en" else {"language": language()}
     leads = {(v.arm, v.reference): v.lead for v in summary.verdicts}
     return finite(
         {
@@ -91,6 +97,7 @@ def as_json(summary: Summary) -> dict[str, object]:
             "sequential": None if summary.sequential is None else asdict(summary.sequential),
             "higher_is_better": summary.metric.higher_is_better,
             "across": None if summary.across is None else _section(summary.across),
+            **spoken,
         }
     )
 
@@ -113,11 +120,12 @@ MOST_FINDINGS = 8
 
 def _section_text(section: Section) -> str:
     """A section for a terminal: its question and what was found."""
-    lines = [wrapped(f"{section.title}: {section.question}")]
+    lines = [wrapped(say("{name}: {text}", name=section.title, text=section.question))]
     for f in section.findings[:MOST_FINDINGS]:
-        lines.append(wrapped(f"{f.label}: {f.text}" if f.label else f.text, "  "))
+        lines.append(wrapped(say("{name}: {text}", name=f.shown, text=f.text) if f.label else f.text, "  "))
     left = len(section.findings) - MOST_FINDINGS
-    return "\n".join(lines + ([f"  and {numerals.counted(left, 'more finding')} on the page"] if left > 0 else []))
+    more = numerals.counted(left, "more finding")
+    return "\n".join(lines + (["  " + say("and {findings} on the page", findings=more)] if left > 0 else []))
 
 
 def _comparison(row: ComparisonRow) -> dict[str, object]:
@@ -183,7 +191,7 @@ def finite(value: Any) -> Any:
 
 def as_text(summary: Summary) -> str:
     """Verdicts, warnings and the table of arms for a terminal; plain text, also when piped."""
-    blocks = [wrapped(f"{summary.study}: {summary.question}")]
+    blocks = [wrapped(say("{name}: {text}", name=summary.study, text=summary.question))]
     if summary.across is not None:
         blocks.append(_across(summary.across))
     elif not summary.verdicts:
@@ -197,7 +205,12 @@ def as_text(summary: Summary) -> str:
     if summary.sequential is not None:
         blocks.append(wrapped(summary.sequential.text))
     if summary.warnings:
-        blocks.append("\n".join(wrapped(f"Warning {c.code}: {c.title}. {c.text}") for c in summary.warnings))
+        blocks.append(
+            "\n".join(
+                wrapped(numerals.prose(say("Warning {code}: {title}.", code=c.code, title=c.title), c.text))
+                for c in summary.warnings
+            )
+        )
     blocks += [_section_text(section) for section in summary.sections]
     if summary.across is None:
         blocks.append(_arms(summary))
@@ -210,7 +223,8 @@ def _across(section: Section) -> str:
     """What holds over all data sets: its findings, and its first table."""
     counts = section.tables[0].table
     rows = [[_cell(value) for value in row] for row in counts.rows]
-    return "\n\n".join([_section_text(section), table(counts.columns, rows, left=(0, 1)), wrapped(section.limits)])
+    columns = [say(column) for column in counts.columns]
+    return "\n\n".join([_section_text(section), table(columns, rows, left=(0, 1)), wrapped(section.limits)])
 
 
 def _cell(value: object) -> str:
@@ -225,37 +239,51 @@ def _cell(value: object) -> str:
 
 def _arms(summary: Summary) -> str:
     """The table of arms."""
-    interval = "interval on these items" if summary.shared else "interval"
-    header = ["arm", summary.metric.title, interval, *summary.components, "parameters", "FLOPs", "a run", "repeats"]
+    interval = say("interval on these items") if summary.shared else say("interval")
+    header = [say("arm"), summary.metric.title, interval, *summary.components]
+    header += [say("parameters"), say("FLOPs"), say("a run"), say("repeats")]
     lines: list[list[str]] = []
     without = Counter(run.arm for run in summary.runs if run.status == "done" and not math.isfinite(run.score))
     for arm in summary.arms:
         lines.append(
             [
-                arm.name + (" (reference)" if arm.reference else ""),
+                say("{arm} (reference)", arm=arm.name) if arm.reference else arm.name,
                 numerals.number(arm.score.mean),
                 numerals.interval(arm.score.low, arm.score.high),
                 *(numerals.number(e.mean) for e in arm.components),
                 numerals.count(arm.parameters),
                 numerals.quantity(arm.flops),
                 numerals.duration(arm.seconds),
-                f"{arm.n} of {summary.repeats}"
-                + (" have a score" if without[arm.name] else "")
-                + (f", {arm.failed} failed" if arm.failed else ""),
+                _scored(arm, summary.repeats, bool(without[arm.name])),
             ]
         )
     for b in summary.baselines:
         scores = [numerals.number(v) for v in (b.score, *b.components)]
-        lines.append([f"{b.name} (naive)", scores[0], "", *scores[1:], "", "", "", ""])
+        lines.append([say("{baseline} (naive)", baseline=b.name), scores[0], "", *scores[1:], "", "", "", ""])
     if not summary.native:
         known = [i for i in range(len(header)) if i < 3 or any(line[i] not in ("", numerals.NOTHING) for line in lines)]
         header, lines = [header[i] for i in known], [[line[i] for i in known] for line in lines]
     return table(header, lines)
 
 
+def _scored(arm: ArmRow, repeats: int, some_without: bool) -> str:
+    """How many repeats of an arm have a score, and how many failed."""
+    words = {"n": arm.n, "all": repeats}
+    match some_without, bool(arm.failed):
+        case True, True:
+            return say("{n} of {all} have a score, {failed} failed", failed=arm.failed, **words)
+        case True, False:
+            return say("{n} of {all} have a score", **words)
+        case False, True:
+            return say("{n} of {all}, {failed} failed", failed=arm.failed, **words)
+        case _:
+            return say("{n} of {all}", **words)
+
+
 def _verdict_lines(summary: Summary) -> str:
     """Many verdicts, a line each; the page has every one in words."""
-    header = ["verdict", "difference", f"{numerals.percent(summary.level)} interval", "p after Holm"]
+    level = say("{level} interval", level=numerals.percent(summary.level))
+    header = [say("verdict"), say("difference"), level, say("p after Holm")]
     lines: list[list[str]] = []
     for c in summary.primary:
         difference = c.shown
@@ -271,12 +299,22 @@ def _verdict_lines(summary: Summary) -> str:
 
 
 def wrapped(text: str, indent: str = "") -> str:
-    """Prose of a terminal's width; lines after the first are indented. Paths and commands are not broken at hyphens."""
-    return textwrap.fill(
-        text,
-        TERMINAL,
-        initial_indent=indent,
-        subsequent_indent=indent or "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    """Prose of a terminal's width; lines after the first are indented. Paths and commands are not broken at hyphens.
+
+    Wide characters, as of Japanese, take two columns, and a line may end between any two of them.
+    """
+    lines, line = [], indent
+    for space, piece in _PIECES.findall(text):
+        if line.strip() and cell_len(line + (" " if space else "") + piece) > TERMINAL:
+            lines.append(line)
+            line = (indent or "  ") + piece
+        else:
+            line += (" " if space and line.strip() else "") + piece
+    return "\n".join([*lines, line])
+
+
+_WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6"
+_STOPS = "、。，．：；！？）」』ー々っゃゅょッャュョ"
+_PIECES = re.compile(rf"(\s*)([「『（]*(?:[^\s{_WIDE}]+|[{_WIDE}])[{_STOPS}]*)")
+"""What stands together on a line, with the space before it: a word, or a wide character; brackets and stops stay with
+what they belong to."""

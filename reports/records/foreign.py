@@ -11,6 +11,7 @@ import pandas as pd
 
 from mmcore.config import ForeignConfig
 from mmcore.facts import CorpusFacts, SplitFacts
+from mmcore.language import later
 from mmcore.measures import Measure, Metric
 from mmcore.record import Record
 from mmcore.scores import ItemLoss, Score
@@ -30,7 +31,7 @@ def own_measure(name: str, higher_is_better: bool, meaning: str = "", whole: str
         name=name,
         higher_is_better=higher_is_better,
         title=name.replace("_", " "),
-        meaning=meaning or "As given with the scores; mmstudy did not compute it.",
+        meaning=meaning or later("As given with the scores; mmstudy did not compute it."),
         whole="mean" if whole == "mean" else None,
     )
 

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, reduce
-from itertools import islice, pairwise
+from itertools import pairwise
 from statistics import fmean
 from typing import Any, TypeVar, cast
 
+import numpy as np
 import pandas as pd
 
 from mmcore.answers.answer import Answered, Failure, Result
 from mmcore.errors import RecordError
-from mmcore.facts import CorpusFacts, Drawn, Side
+from mmcore.facts import CorpusFacts, Drawn, Side, SplitFacts
 from mmcore.measures import MEASURES, Measure
 from mmcore.quality import QualityRow
 from mmcore.record import Record, Run
-from reports.records.long import PART, LongTables, joined, long_tables
-from reports.records.mixable import check_mixable
+from mmcore.scores import NaiveClasses
+from reports.records.long import LongTables
+from reports.records.mixable import Targets, check_mixable
 from reports.records.origin import Foreign, Origin
+from reports.records.shared import SharedParts
 from studies.resolved import AnyStudy, ResolvedStudy, is_native
 from studies.search.results import SearchResult
 
@@ -216,9 +219,16 @@ def _tables(scores: pd.DataFrame, columns: str) -> dict[Any, dict[str | None, pd
     tables: dict[Any, dict[str | None, pd.DataFrame]] = {}
     test = scores[scores["split"] == "test"]
     keys = ["metric", "component", "items", "parameter"]
-    for key, rows in test.groupby(keys, sort=False, dropna=False):
-        metric, component, items, parameter = cast(tuple[object, ...], key)
-        wide = rows.pivot(index="repeat", columns=columns, values="value").sort_index()
+    (repeat_N, repeats), (name_N, names) = pd.factorize(test["repeat"]), pd.factorize(test[columns])
+    value_N, named = test["value"].to_numpy(float), np.asarray(names, dtype=object)
+    places = cast(dict[tuple[object, ...], np.ndarray], test.groupby(keys, sort=False, dropna=False).indices)
+    for (metric, component, items, parameter), at in places.items():
+        # Only repeats and arms that have such a score, each in order.
+        (row_N, has_R), (column_N, has_A) = pd.factorize(repeat_N[at]), pd.factorize(name_N[at])
+        wide_RA = np.full((len(has_R), len(has_A)), np.nan)
+        wide_RA[row_N, column_N] = value_N[at]
+        wide = pd.DataFrame(wide_RA, repeats[has_R], pd.Index(named[has_A], dtype=str))
+        wide = wide.sort_index().sort_index(axis=1).rename_axis("repeat").rename_axis(columns, axis=1)
         tables.setdefault((metric, _text(component), items), {})[_text(parameter)] = wide
     return tables
 
@@ -254,7 +264,7 @@ def tidy(
     Args:
         study: the resolved study.
         records: of finished and failed runs; may be empty. An iterator must give them in the order of arms and repeats;
-            then never more than a few hundred are in memory.
+            then one is in memory at a time.
         quality: rows of the corpus's quality report.
         foreign: what is known of scores of other code; of a study that mmstudy trains, None.
 
@@ -267,55 +277,65 @@ def tidy(
         for record in records:
             _check_known(study, order, record)
         records = sorted(records, key=lambda r: (order[r.arm], r.repeat))
-    slim: list[Record] = []
-    parts: list[LongTables] = []
-    waiting = iter(records)
-    while some := list(islice(waiting, PART)):
-        for record in some:
-            _check_known(study, order, record)
-        parts.append(long_tables(some))
-        slim += [replace(record, scores=(), history=(), outcomes=(), calibration=()) for record in some]
-    for one, two in pairwise(slim):
+    runs: list[Run] = []
+    shared, targets, long = SharedParts(), Targets(), LongTables()
+    naive: dict[int, tuple[NaiveClasses, ...]] = {}
+    for record in records:
+        _check_known(study, order, record)
+        runs.append(shared.run_of(record))
+        targets.add(record)
+        long.add(record)
+        if record.done and record.naive_classes:
+            # Arms of a repeat share their training items, so the first record with them is enough.
+            naive.setdefault(record.repeat, record.naive_classes)
+    for one, two in pairwise(runs):
         assert (order[one.arm], one.repeat) <= (order[two.arm], two.repeat)
         if one.name == two.name:
             raise RecordError(f"two records claim to be {one.name}", next_step="Keep the right one")
     # A run that failed before its corpus was opened says nothing that could disagree.
-    check_mixable([r for r in slim if r.corpus.content])
-    tables = joined(parts)
+    check_mixable([run for run in runs if run.corpus.content], targets)
+    tables = long.tables()
     return StudyResults(
         study=study,
-        runs=tuple(r.run for r in slim),
+        runs=tuple(runs),
         scores=tables.scores,
         baselines=tables.baselines,
         history=tables.history,
         items=tables.items,
         outcomes=tables.outcomes,
         calibration=tables.calibration,
-        naive_classes=_naive_classes([r for r in slim if r.done]),
+        naive_classes=_naive_classes(naive),
         quality=tuple(quality),
         origin=origin or Origin(),
-        corpus=next((r.corpus for r in slim if r.corpus.content or r.corpus.components), CorpusFacts()),
+        corpus=next((run.corpus for run in runs if run.corpus.content or run.corpus.components), CorpusFacts()),
         foreign=foreign if study.native else foreign or Foreign(),
     )
 
 
-def _naive_classes(records: Sequence[Record]) -> pd.DataFrame:
-    """Arms of a repeat share their training items, so the first record with them is enough."""
-    known = {record.repeat: record.naive_classes for record in reversed(records) if record.naive_classes}
-    first = dict.fromkeys(record.repeat for record in records if record.naive_classes)
-    rows = [(repeat, row.parameter, row.component, row.classes) for repeat in first for row in known[repeat]]
+def _naive_classes(known: Mapping[int, tuple[NaiveClasses, ...]]) -> pd.DataFrame:
+    rows = [(repeat, row.parameter, row.component, row.classes) for repeat, own in known.items() for row in own]
     return pd.DataFrame(rows, columns=list(NAIVE_CLASS_COLUMNS))
 
 
 def runs_table(results: StudyResults) -> pd.DataFrame:
     """One row a run, failed ones too; columns :data:`RUN_COLUMNS`. What has parts of its own is JSON text."""
-    return pd.DataFrame([_run_row(run, results.study) for run in results.runs], columns=list(RUN_COLUMNS))
+    texts: dict[int, str | None] = {}
+
+    def once(part: object, text: Callable[[], str | None]) -> str | None:
+        # Runs share parts, and ten thousand times the same text takes longer than all else of the table.
+        if id(part) not in texts:
+            texts[id(part)] = text()
+        return texts[id(part)]
+
+    rows = [_run_row(run, results.study, once) for run in results.runs]
+    return pd.DataFrame(rows, columns=list(RUN_COLUMNS))
 
 
-def _run_row(run: Run, study: AnyStudy) -> dict[str, object]:
+def _run_row(
+    run: Run, study: AnyStudy, once: Callable[[object, Callable[[], str | None]], str | None]
+) -> dict[str, object]:
     split, environment, leakage = run.split, run.environment, run.leakage
     same = ("arm", "repeat", "fingerprint", "status", "seconds", "epochs", "best_epoch", "stopped_early", "steps")
-    sides = {name: side for name, side in split.sides.items() if side.missing is not None}
     return {
         **{name: getattr(run, name) for name in (*same, "started", "finished", "numerics", "device")},
         **{name: getattr(environment, name) for name in ("commit", "dirty", "python", "torch", "platform", "threads")},
@@ -335,9 +355,14 @@ def _run_row(run: Run, study: AnyStudy) -> dict[str, object]:
         "precision": run.hardware.precision,
         "rounding": None if run.rounding is None else run.rounding.change,
         "twins": None if split.twins is None else json.dumps(split.twins),
-        "sides": json.dumps({name: _counted(side) for name, side in sides.items()}) if sides else None,
-        "packages": _json(environment.packages),
+        "sides": once(split, lambda: _sides(split)),
+        "packages": once(environment, lambda: _json(environment.packages)),
     }
+
+
+def _sides(split: SplitFacts) -> str | None:
+    sides = {name: side for name, side in split.sides.items() if side.missing is not None}
+    return json.dumps({name: _counted(side) for name, side in sides.items()}) if sides else None
 
 
 def _json(value: Mapping[str, object]) -> str:

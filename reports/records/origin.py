@@ -4,6 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mmcore.language import later, say
+from reports.numbers import counted
+
+WHOLE, DATA_SETS = later("component"), later("data set")
+"""What a part of the scores is called: a component of a whole, or a data set that has verdicts of its own."""
+
+
+def several(part: str) -> str:
+    """Parts in the plural, as people are told: ``components``, ``data sets``."""
+    match part:
+        case "component":
+            return say("components")
+        case "data set":
+            return say("data sets")
+        case _:
+            return f"{part}s"
+
+
+def counted_parts(n: int, part: str) -> str:
+    """Parts with their number: ``3 components``, ``4 data sets``."""
+    match part:
+        case "component":
+            return counted(n, "component")
+        case "data set":
+            return counted(n, "data set")
+        case _:
+            return f"{n} {part if n == 1 else several(part)}"
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -45,7 +73,7 @@ class Foreign:
         notes: (label, value) for the end of the report: how columns were read.
     """
 
-    called: str = "these scores"
+    called: str = later("these scores")
     ran: bool = False
     paired: bool = True
     pairing: str = ""
@@ -62,7 +90,7 @@ class Foreign:
     @property
     def unknown(self) -> str:
         """What stands in the place of a fact that only mmstudy's own training knows."""
-        return f"Not known for {self.called}."
+        return say("Not known for {called}.", called=say(self.called))
 
     @property
     def by_part(self) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mmcore.analyses import left_out
 from mmcore.answers.answer import Failure
+from mmcore.language import say
 from reports.model.section import Finding, Section
 from reports.numbers import counted, listing
 from reports.records.frame import StudyResults
@@ -13,6 +14,7 @@ from reports.sections.attention import section as attention
 from reports.sections.corruption import section as corruption
 from reports.sections.error_analysis import section as errors
 from reports.sections.gates import section as gates
+from reports.sections.joining import quoted
 from reports.sections.modalities import section as modalities
 from reports.sections.scope import scoped
 from reports.sections.search import section as search
@@ -64,11 +66,13 @@ def _failures(results: StudyResults) -> Section | None:
         reasons[answer.kind, reason] = reasons.get((answer.kind, reason), 0) + 1
     return Section(
         key="analyses_failed",
-        title="Analyses that failed",
-        question="Which analyses failed?",
-        lead="The runs themselves are finished and their scores stand. The same command tries these analyses again.",
+        title=say("Analyses that failed"),
+        question=say("Which analyses failed?"),
+        lead=say(
+            "The runs themselves are finished and their scores stand. The same command tries these analyses again."
+        ),
         findings=tuple(
-            Finding(f"{kind} of {counted(n, 'run')} failed.", "failed", "bad", reason)
+            Finding(say("{kind} of {runs} failed.", kind=say(kind), runs=counted(n, "run")), "failed", "bad", reason)
             for (kind, reason), n in reasons.items()
         ),
     )
@@ -85,16 +89,19 @@ def _left_out(results: StudyResults) -> Section | None:
             read = arm.config.model.modalities or results.corpus.modalities
             why = left_out(analysis, arm.config, tuple(read))
             if why is not None:
-                arms.setdefault((analysis.kind, why), []).append(f"'{arm.name}'")
+                arms.setdefault((analysis.kind, why), []).append(quoted(arm.name))
     if not arms:
         return None
     return Section(
         key="analyses_left_out",
-        title="Analyses that were left out",
-        question="Which analyses could not be made of classes of your own?",
-        lead="Scores, verdicts and all other analyses of these arms stand.",
+        title=say("Analyses that were left out"),
+        question=say("Which analyses could not be made of classes of your own?"),
+        lead=say("Scores, verdicts and all other analyses of these arms stand."),
         findings=tuple(
-            Finding(f"{kind.capitalize()} of {listing(names)}.", "left out", "open", why)
+            Finding(
+                say("{kind} of {names}.", kind=say(kind.capitalize()), names=listing(names)),
+                "left out", "open", say(why),
+            )
             for (kind, why), names in arms.items()
         ),
-    )
+    )  # fmt: skip

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mmcore.language import say
 from reports.model.section import Tone
 from reports.numbers import counted, interval, number, percent
 from reports.statistics.bounded import estimate_correlation
@@ -33,14 +34,16 @@ def tone_of(label: Label) -> Tone:
     return _TONES[label]
 
 
-RULE = (
-    f"Faithful: the whole interval of the rank correlation is at {STRONG} or above. Not faithful: all of it is below "
-    f"{WEAK}. Weakly faithful: above 0, and neither of these. Not shown: it is not above 0 after correction for the "
-    f"number of tests, or there are fewer than two repeats. At {STRONG} a picture puts two of three pairs in the right "
-    f"order, at {WEAK} three of five; a coin gets one of two. Means and intervals of rank correlations are computed on "
-    "Fisher's scale (z)."
-)
-"""The rule in words, for a section's lead or limits."""
+def rule() -> str:
+    """The rule in words, for a section's lead or limits."""
+    return say(
+        "Faithful: the whole interval of the rank correlation is at {strong} or above. Not faithful: all of it is "
+        "below {weak}. Weakly faithful: above 0, and neither of these. Not shown: it is not above 0 after correction "
+        "for the number of tests, or there are fewer than two repeats. At {strong} a picture puts two of three pairs "
+        "in the right order, at {weak} three of five; a coin gets one of two. Means and intervals of rank "
+        "correlations are computed on Fisher's scale (z).",
+        strong=STRONG, weak=WEAK,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,14 @@ class Faithfulness:
         """``ρ = 0.62, 95 % interval 0.51 to 0.71, 10 repeats``."""
         rho = self.correlation
         if not rho.n:
-            return "no run could be measured"
-        text = f"ρ = {number(rho.mean)}"
-        if rho.n > 1:
-            text += f", {percent(self.level)} interval {interval(rho.low, rho.high)}"
-        return f"{text}, {counted(rho.n, 'repeat')}"
+            return say("no run could be measured")
+        if rho.n < 2:
+            return say("ρ = {rho}, {repeats}", rho=number(rho.mean), repeats=counted(rho.n, "repeat"))
+        return say(
+            "ρ = {rho}, {level} interval {edges}, {repeats}",
+            rho=number(rho.mean), level=percent(self.level), edges=interval(rho.low, rho.high),
+            repeats=counted(rho.n, "repeat"),
+        )  # fmt: skip
 
 
 def judge(

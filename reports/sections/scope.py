@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reports.model.section import Finding, Section, SectionTable
-from reports.numbers import counted
+from mmcore.language import say
+from reports.model.section import ON_THESE_ITEMS, Finding, Section, SectionTable
+from reports.numbers import counted, prose
 from reports.records.frame import StudyResults
 
-SUFFIX = "on these test items"
-"""What is added to a label."""
 OPEN = ("not shown", "not known", "undecided", "failed")
 """Labels that claim nothing, and so need no scope."""
 
@@ -24,17 +23,23 @@ def scoped(section: Section, results: StudyResults) -> Section:
     if results.drawn == "each_repeat":
         return section
     items = len(set(results.items["item"]))
-    those = f"the same {counted(items, 'test item')}" if items else "the same test items"
-    note = (
-        f"All repeats share {those}: repeats differ in training alone, so every word here is about these items. "
-        "It is not known whether it holds for other items of the corpus."
-    )
+    if items:
+        note = say(
+            "All repeats share the same {test_items}: repeats differ in training alone, so every word here is about "
+            "these items. It is not known whether it holds for other items of the corpus.",
+            test_items=counted(items, "test item"),
+        )
+    else:
+        note = say(
+            "All repeats share the same test items: repeats differ in training alone, so every word here is about "
+            "these items. It is not known whether it holds for other items of the corpus."
+        )
     return replace(
         section,
-        lead=f"{section.lead} {note}",
+        lead=prose(section.lead, note),
         findings=tuple(_finding(one) for one in section.findings),
         tables=tuple(_table(one) for one in section.tables),
-        limits=f"{section.limits} Words are about these test items only.".strip(),
+        limits=prose(section.limits, say("Words are about these test items only.")),
     )
 
 
@@ -42,9 +47,9 @@ def _finding(finding: Finding) -> Finding:
     """Claims, whether they have a label or not, say what they are about in their text and label."""
     if finding.label in OPEN:
         return finding
-    label = f"{finding.label} {SUFFIX}" if finding.label else ""
-    return replace(finding, text=f"{SUFFIX.capitalize()}: {finding.text}", label=label)
+    label = f"{finding.label} {ON_THESE_ITEMS}" if finding.label else ""
+    return replace(finding, text=say("On these test items: {text}", text=finding.text), label=label)
 
 
 def _table(table: SectionTable) -> SectionTable:
-    return replace(table, caption=f"{table.caption} ({SUFFIX})")
+    return replace(table, caption=say("{caption} (on these test items)", caption=table.caption))

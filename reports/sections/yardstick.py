@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from mmcore.answers.parts import ScoreRows, Scores
+from mmcore.language import later, say
 from mmcore.measures import Measure
+from reports.model.section import Word
+from reports.numbers import prose
 from reports.records.frame import StudyResults
+
+ALL: Final = Word(later("all"))
+"""Stands in tables for all components together."""
+
+
+def said_component(name: str) -> str:
+    """A component as a figure names it: all of them in the reader's language."""
+    return say(ALL) if name == ALL else name
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,9 @@ class Yardstick:
     @property
     def lost(self) -> str:
         """What an axis of losses shows: ``skill lost``; ``loss added`` for a measure where lower is better."""
-        return f"{self.title} {'lost' if self.measure.higher_is_better else 'added'}"
+        if self.measure.higher_is_better:
+            return say("{measure} lost", measure=self.title)
+        return say("{measure} added", measure=self.title)
 
     def resolve(self, component: str | None) -> str | None:
         """The component whose score is meant; None: all of them together."""
@@ -63,12 +77,13 @@ class Yardstick:
 
     def named(self, component: str | None) -> str:
         """A component in a table: ``all``, or the component that the study's metric is of."""
-        return self.resolve(component) or "all"
+        return self.resolve(component) or ALL
 
     def title_of(self, component: str | None) -> str:
         """The measure of a component in words."""
         of = self.resolve(component)
-        return self.measure.title if of is None else f"{self.measure.title} of {of}"
+        measure = say(self.measure.title)
+        return measure if of is None else say("{measure} of {part}", measure=measure, part=of)
 
     def margin_of(self, component: str | None) -> float | None:
         """The margin means the same for a component only where the whole is a mean of components."""
@@ -91,6 +106,9 @@ class Yardstick:
 
     def sentence(self) -> str:
         """How numbers are to be read, for the lead of a section."""
-        low = "" if self.measure.higher_is_better else " (lower is better)"
-        margin = "" if self.margin is None else f" Differences within ± {self.margin:g} count as none."
-        return f"Scores are the study's metric, {self.title}{low}.{margin}"
+        margin = (
+            "" if self.margin is None else say("Differences within ± {margin:g} count as none.", margin=self.margin)
+        )
+        if self.measure.higher_is_better:
+            return prose(say("Scores are the study's metric, {title}.", title=self.title), margin)
+        return prose(say("Scores are the study's metric, {title} (lower is better).", title=self.title), margin)

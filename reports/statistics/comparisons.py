@@ -22,6 +22,8 @@ from reports.statistics.new_items import NewItems
 
 STUDIES_AT_ONCE = 64
 """Studies whose sign patterns are in memory together."""
+PATTERNS_AT_ONCE = 8192
+"""Drawn sign patterns that are in memory as floats: those of 200 pairs would take 100 MiB together."""
 
 LARGE_T = 1000.0
 """From here on t is its noncentrality ÷ √(χ² / (n − 1)), to 0.02 %; the exact way would take ever longer."""
@@ -159,6 +161,7 @@ def compare(
     alpha: float = 0.05,
     overlap: float = 0.0,
     higher_is_better: bool = True,
+    p: float | None = None,
 ) -> Paired:
     """Compare two arms repeat by repeat.
 
@@ -167,6 +170,7 @@ def compare(
         alpha: accepted rate of false claims; intervals are at 1 − alpha and 1 − 2·alpha.
         overlap: n_test / n_train where splits vary between repeats, else 0.
         higher_is_better: the metric's direction, for ``won``.
+        p: :func:`sign_flip_p` of :func:`paired_differences`, where :func:`sign_flips` knows it already.
 
     Source:
         Interval: Nadeau & Bengio 2003. p: Fisher's randomisation of signs. Effect size: Cohen 1988, d_z.
@@ -179,7 +183,7 @@ def compare(
     return Paired(
         difference=full,
         narrow=estimate(difference, 1 - 2 * alpha, overlap),
-        p=sign_flip_p(difference),
+        p=sign_flip_p(difference) if p is None else p,
         p_t=_t_test(full, overlap),
         floor=floor(full.n),
         effect_size=effect,
@@ -283,6 +287,16 @@ def sign_flip_p(differences: Sequence[float] | np.ndarray) -> float:
     return float(sign_flip_ps(np.asarray(differences, dtype=np.float64)[None])[0])
 
 
+def sign_flips(differences: Sequence[np.ndarray]) -> list[float]:
+    """:func:`sign_flip_p` of each, those with equally many pairs together: that takes a tenth of the time."""
+    p = [1.0] * len(differences)
+    for n in {len(one) for one in differences}:
+        at = [i for i, one in enumerate(differences) if len(one) == n]
+        for i, found in zip(at, sign_flip_ps(np.stack([differences[i] for i in at])).tolist(), strict=True):
+            p[i] = found
+    return p
+
+
 def sign_flip_ps(differences_SN: np.ndarray) -> np.ndarray:
     """:func:`sign_flip_p` of many studies with equally many pairs, one p a study."""
     studies, pairs = differences_SN.shape
@@ -299,8 +313,12 @@ def _sign_flip_ps(d_NS: np.ndarray) -> np.ndarray:
     threshold_S = np.abs(d_NS.sum(axis=0)) - ROUNDING * np.abs(d_NS).sum(axis=0)
     if len(d_NS) <= ENUMERATED:
         return (np.abs(_sums_of_all_patterns(d_NS)) >= threshold_S).mean(axis=0)
-    extreme = np.abs(_drawn_signs(len(d_NS)) @ d_NS) >= threshold_S
-    return (1 + extreme.sum(axis=0)) / (1 + len(extreme))
+    signs = _drawn_signs(len(d_NS))
+    extreme_S = np.zeros(d_NS.shape[1], int)
+    for at in range(0, len(signs), PATTERNS_AT_ONCE):
+        sums = signs[at : at + PATTERNS_AT_ONCE].astype(np.float64) @ d_NS
+        extreme_S += (np.abs(sums) >= threshold_S).sum(axis=0)
+    return (1 + extreme_S) / (1 + len(signs))
 
 
 def _sums_of_all_patterns(d_NS: np.ndarray) -> np.ndarray:
@@ -314,4 +332,4 @@ def _sums_of_all_patterns(d_NS: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=32)
 def _drawn_signs(n: int) -> np.ndarray:
     drawn = generator(0, "sign flips", index=n).integers(0, 2, size=(PATTERNS - 1, n), dtype=np.int8)
-    return (2 * drawn - 1).astype(np.float64)
+    return 2 * drawn - 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from scipy.special import stdtr
@@ -102,9 +102,16 @@ def _resampled_means(sum_RG: np.ndarray, count_RG: np.ndarray) -> np.ndarray:
     repeats, groups = count_RG.shape
     times_BR, times_BG = _times_drawn("repeats", repeats), _times_drawn("groups of items", groups)
     total_B = ((times_BR @ sum_RG) * times_BG).sum(axis=1)
-    count_B = ((times_BR @ count_RG) * times_BG).sum(axis=1)
+    count_B = _resampled_counts(count_RG.tobytes(), repeats, groups)
     # Repeats and groups that never met give a resample without a single test.
     return total_B[count_B > 0] / count_B[count_B > 0]
+
+
+@lru_cache(maxsize=64)
+def _resampled_counts(counts: bytes, repeats: int, groups: int) -> np.ndarray:
+    """Tests in each resample; arms that were tested on the same items have the same."""
+    count_RG = np.frombuffer(counts).reshape(repeats, groups)
+    return ((_times_drawn("repeats", repeats) @ count_RG) * _times_drawn("groups of items", groups)).sum(axis=1)
 
 
 @cache

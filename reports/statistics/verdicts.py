@@ -32,6 +32,7 @@ from typing import Literal, cast
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr
 
+from mmcore.language import later
 from reports.statistics.comparisons import Paired
 from reports.statistics.floors import floor, unpaired_floor
 from reports.statistics.intervals import t_quantile
@@ -48,14 +49,22 @@ Verdict = Literal[
     "too few repeats",
 ]
 
+WORDS: tuple[str, ...] = (
+    later("better"), later("worse"), later("equivalent"), later("better on these items"), later("worse on these items"),
+    later("equivalent on these items"), later("undecided"), later("too few repeats"),
+)  # fmt: skip
+"""Verdicts in their order, marked for the languages: a verdict is a key, and is said where it is shown."""
+
 THESE_ITEMS = " on these items"
 """Ends the verdicts that hold for the tested items alone."""
 
 FAR = 1000
 """More repeats than this are not worth naming."""
 
-OVERLAP = "more repeats cannot decide this: the splits overlap too much; more groups would"
-NO_DIFFERENCE = "more repeats cannot decide this at a difference of 0"
+OVERLAP = later("more repeats cannot decide this: the splits overlap too much; more groups would")
+NO_DIFFERENCE = later("more repeats cannot decide this at a difference of 0")
+BEYOND = later("over 1000 more repeats")
+"""More than :data:`FAR`, in words."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +251,7 @@ def _more_repeats(paired: Paired, hurdle: _Hurdle, rules: _Rules) -> tuple[int |
     if not _ever(paired, hurdle, rules):
         return None, NO_DIFFERENCE if paired.difference.mean == 0 and rules.margin is None else OVERLAP
     if _at(paired, hurdle, rules, FAR) is None:
-        return None, f"over {FAR} more repeats"
+        return None, BEYOND
     # Both p fall with n and the interval shrinks, so the first n that decides is found by halving.
     few, many = 0, FAR
     while many - few > 1:

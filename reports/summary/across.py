@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmcore.language import later, say
 from reports.model.report import ArmRow, ComparisonRow
 from reports.model.section import Finding, Section, SectionTable, Tone, plain_table
-from reports.numbers import counted, listing, number
+from reports.numbers import counted, listing, number, prose
+from reports.records.origin import counted_parts, several
 from reports.statistics.across import SignTest, average_ranks, sign_test
 from reports.statistics.multiplicity import holm
 from reports.statistics.verdicts import Verdict
-from reports.summary.undecided import equals
+from reports.summary.undecided import P, equals
 
 MOST_TOLD = 12
 """Pairs of arms that are described in words; the table has all."""
@@ -45,26 +47,23 @@ def across_section(
     mean_DA = np.array([[e.mean for e in arm.components] for arm in arms]).T
     ranks, whole = average_ranks(mean_DA, higher_is_better=higher_is_better)
     ranked = sorted(zip([arm.name for arm in arms], ranks.tolist(), strict=True), key=lambda pair: pair[1])
-    sets, families = mean_DA.shape[0], len(pairs)
+    sets, families, parts = mean_DA.shape[0], len(pairs), several(part)
     return Section(
         key="across",
-        title=f"Across {part}s",
-        question=f"On how many of the {sets} {part}s does an arm do better?",
-        lead=(
-            f"Each {part} has a verdict of its own. They are corrected together for all {part}s of a pair (Holm), so "
-            f"that each pair has at most a {alpha:g} chance of any false “better” or “worse”"
-            + (f"; the {families} pairs are not corrected for one another. " if families > 1 else ". ")
-            + f"The sign test asks something else: whether the arm's mean is ahead on more {part}s than chance "
-            f"explains, each {part} counting once."
-        ),
+        title=say("Across {parts}", parts=parts),
+        question=say("On how many of the {sets} {parts} does an arm do better?", sets=sets, parts=parts),
+        lead=_lead(part, alpha, families),
         findings=tuple(_finding(pair, part, alpha, families) for pair in pairs[:MOST_TOLD]),
         figures=("across",),
         tables=(
             SectionTable(
                 "counts",
-                f"Verdicts and sign test over {part}s, one row a pair",
+                say("Verdicts and sign test over {parts}, one row a pair", parts=parts),
                 plain_table(
-                    ("arm", "against", *SIDES, "mean ahead", "behind", "sign p", "sign p after Holm"),
+                    (
+                        later("arm"), later("against"), *SIDES, later("mean ahead"), later("behind"),
+                        later("sign p"), later("sign p after Holm"),
+                    ),
                     [
                         (p.arm, p.reference, *(p.verdicts[side] for side in SIDES), p.sign.ahead, p.sign.behind,
                          p.sign.p, p.p_holm)
@@ -75,12 +74,43 @@ def across_section(
             ),
             SectionTable(
                 "ranks",
-                f"Average rank over the {whole} {part}s on which every arm has a score, 1 is the best",
-                plain_table(("arm", "average rank"), [pair for pair in ranked if whole]),
+                say(
+                    "Average rank over the {whole} {parts} on which every arm has a score, 1 is the best",
+                    whole=whole, parts=parts,
+                ),
+                plain_table((later("arm"), later("average rank")), [pair for pair in ranked if whole]),
             ),
         ),
         limits=_limits(rows, part, whole, sets, ranked),
     )  # fmt: skip
+
+
+def _lead(part: str, alpha: float, families: int) -> str:
+    """What the section counts and tests."""
+    one, parts = say(part), several(part)
+    corrected = (
+        say(
+            "Each {part} has a verdict of its own. They are corrected together for all {parts} of a pair (Holm), so "
+            "that each pair has at most a {alpha} chance of any false “better” or “worse”; the {families} pairs are "
+            "not corrected for one another.",
+            part=one, parts=parts, alpha=f"{alpha:g}", families=families,
+        )
+        if families > 1
+        else say(
+            "Each {part} has a verdict of its own. They are corrected together for all {parts} of a pair (Holm), so "
+            "that each pair has at most a {alpha} chance of any false “better” or “worse”.",
+            part=one, parts=parts, alpha=f"{alpha:g}",
+        )
+    )  # fmt: skip
+    return prose(
+        corrected,
+        say(
+            "The sign test asks something else: whether the arm's mean is ahead on more {parts} than chance explains, "
+            "each {part} counting once.",
+            part=one,
+            parts=parts,
+        ),
+    )
 
 
 def _pairs(rows: Sequence[ComparisonRow], higher_is_better: bool) -> list[_Pair]:
@@ -99,13 +129,18 @@ def _pairs(rows: Sequence[ComparisonRow], higher_is_better: bool) -> list[_Pair]
 
 def _finding(pair: _Pair, part: str, alpha: float, families: int) -> Finding:
     sets, found = pair.verdicts.total(), pair.verdicts
-    others = [f"{side} on {found[side]}" for side in SIDES[1:] if found[side]]
-    text = f"'{pair.arm}' is better than '{pair.reference}' on {found['better']} of {counted(sets, part)}"
-    text += f", {listing(others)}." if others else "."
-    corrected = " after Holm" if families > 1 else ""
+    others = [say("{verdict} on {n}", verdict=say(side), n=found[side]) for side in SIDES[1:] if found[side]]
+    words = {"arm": pair.arm, "reference": pair.reference, "n": found["better"], "sets": counted_parts(sets, part)}
+    text = (
+        say("'{arm}' is better than '{reference}' on {n} of {sets}, {others}.", others=listing(others), **words)
+        if others
+        else say("'{arm}' is better than '{reference}' on {n} of {sets}.", **words)
+    )
+    numbers = {"ahead": pair.sign.ahead, "behind": pair.sign.behind, "p": equals(P, pair.p_holm, alpha)}
     evidence = (
-        f"Its mean is ahead on {pair.sign.ahead}, behind on {pair.sign.behind}: sign test "
-        f"{equals('p', pair.p_holm, alpha)}{corrected}."
+        say("Its mean is ahead on {ahead}, behind on {behind}: sign test {p} after Holm.", **numbers)
+        if families > 1
+        else say("Its mean is ahead on {ahead}, behind on {behind}: sign test {p}.", **numbers)
     )
     label, tone = _label(pair, alpha)
     return Finding(text, label, tone, evidence)
@@ -113,27 +148,32 @@ def _finding(pair: _Pair, part: str, alpha: float, families: int) -> Finding:
 
 def _label(pair: _Pair, alpha: float) -> tuple[str, Tone]:
     if pair.p_holm > alpha:
-        return "not told apart", "open"
-    return ("ahead", "good") if pair.sign.ahead > pair.sign.behind else ("behind", "bad")
+        return later("not told apart"), "open"
+    return (later("ahead"), "good") if pair.sign.ahead > pair.sign.behind else (later("behind"), "bad")
 
 
 def _limits(
     rows: Sequence[ComparisonRow], part: str, whole: int, sets: int, ranked: Sequence[tuple[str, float]]
 ) -> str:
-    text = (
-        f"The sign test takes the {part}s as drawn independently from those that matter: versions of one {part}, or a "
-        "choice that favours an arm, make its p too small. It counts who is ahead, not by how much. "
-        f"An average rank changes with the other arms that take part (Demšar 2006; Benavoli, Corani & Mangili 2016), "
-        "so ranks describe and no claim rests on them."
-    )
+    said = [
+        say(
+            "The sign test takes the {parts} as drawn independently from those that matter: versions of one {part}, or "
+            "a choice that favours an arm, make its p too small. It counts who is ahead, not by how much. An average "
+            "rank changes with the other arms that take part (Demšar 2006; Benavoli, Corani & Mangili 2016), so ranks "
+            "describe and no claim rests on them.",
+            parts=several(part),
+            part=say(part),
+        )
+    ]
     if whole and len(ranked) > 1:
         best, rank = ranked[0]
-        text += f" The best average rank is that of '{best}', {number(rank)}."
+        said.append(say("The best average rank is that of '{arm}', {rank}.", arm=best, rank=number(rank)))
     if whole < sets:
-        text += f" {counted(sets - whole, part)} lack an arm and have no ranks."
+        said.append(say("{sets} lack an arm and have no ranks.", sets=counted_parts(sets - whole, part)))
     if any(row.decision.only_these_items for row in rows):
-        text += " Verdicts that hold on the tested items alone count as better or worse here."
+        said.append(say("Verdicts that hold on the tested items alone count as better or worse here."))
     missing = sum(not row.paired.n for row in rows)
     if missing:
-        text += f" {counted(missing, 'comparison')} without a score in both arms are left out of the counts."
-    return text
+        without = counted(missing, "comparison")
+        said.append(say("{comparisons} without a score in both arms are left out of the counts.", comparisons=without))
+    return prose(*said)

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from mmcore.errors import RecordError
+from mmcore.language import say
 from reports.checks import run_checks
 from reports.model.report import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, Robust, RunLine, Summary
 from reports.model.section import Section
+from reports.numbers import prose
 from reports.records.frame import StudyResults
 from reports.sections.build import sections
 from reports.sections.standard import overviews
@@ -158,22 +160,26 @@ def _families(
     if not primary and by_component and results.foreign is not None:
         return families_by_part(results.foreign.part, len(results.study.known_pairs), by_component)
     if primary:
-        return families_text(metric, primary, by_component, results.overlap, results.shared) + looks_text(monitoring)
+        corrected = families_text(metric, primary, by_component, results.overlap, results.shared)
+        return prose(corrected, looks_text(monitoring))
     if results.study.to_be_found:
-        return "There is nothing to compare yet: every comparison needs an arm that the search has yet to find."
-    why = "the study has one arm" if len(results.study.arms) == 1 else "the study lists no comparison"
-    return f"There is nothing to compare: {why}."
+        return say("There is nothing to compare yet: every comparison needs an arm that the search has yet to find.")
+    if len(results.study.arms) == 1:
+        return say("There is nothing to compare: the study has one arm.")
+    return say("There is nothing to compare: the study lists no comparison.")
 
 
 def _metric_facts(results: StudyResults) -> MetricFacts:
     metric = results.study.metric
-    measure = metric.measure
+    measure, title = metric.measure, say(metric.measure.title)
     return MetricFacts(
         name=metric.name,
-        title=measure.title if metric.component is None else f"{measure.title} of {metric.component}",
+        title=title
+        if metric.component is None
+        else say("{measure} of {component}", measure=title, component=metric.component),
         measure=measure.name,
         component=metric.component,
-        meaning=measure.meaning,
+        meaning=say(measure.meaning),
         higher_is_better=measure.higher_is_better,
         whole=measure.whole,
     )
@@ -353,7 +359,7 @@ def _measures(results: StudyResults, baselines: Sequence[str]) -> tuple[MeasureR
         rows.append(
             MeasureRow(
                 measure=measure,
-                title=known[measure].title if measure in known else measure,
+                title=say(known[measure].title) if measure in known else measure,
                 component=component,
                 parameter=parameter,
                 unit=units.get(parameter, "") if parameter else "",

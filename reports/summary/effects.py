@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from mmcore.language import say
 from reports.model.report import ComparisonRow
-from reports.numbers import counted, duration, number
+from reports.numbers import counted, duration, number, opened, prose
 from reports.records.frame import StudyResults
 from reports.statistics.verdicts import THESE_ITEMS
 from reports.summary.sentences import paired_means
@@ -37,13 +38,22 @@ def in_original_units(results: StudyResults, arm: str, reference: str) -> str:
             one, two = paired_means(table[arm].to_numpy(float), table[reference].to_numpy(float))
             unit = f" {units[parameter]}" if parameter and units.get(parameter) else ""
             if one == one:
-                differences.append(f"{parameter or component} {number(one)}{unit} against {number(two)}{unit}")
+                both = {"one": f"{number(one)}{unit}", "two": f"{number(two)}{unit}"}
+                differences.append(say("{name} {one} against {two}", name=parameter or component, **both))
         if differences:
-            more = f" and {len(differences) - MOST} more in the table of measures" if len(differences) > MOST else ""
             known = results.measures.get(measure)
-            title = measure if known is None else known.title
-            sentences.append(f"{title}: {', '.join(differences[:MOST])}{more}.")
-    return " ".join(s[:1].upper() + s[1:] for s in sentences)
+            title = measure if known is None else say(known.title)
+            sentences.append(_of_measure(title, differences))
+    return prose(*map(opened, sentences))
+
+
+def _of_measure(title: str, differences: Sequence[str]) -> str:
+    named, more = say(", ").join(differences[:MOST]), len(differences) - MOST
+    if more > 0:
+        return say(
+            "{measure}: {named} and {more} more in the table of measures.", measure=title, named=named, more=more
+        )
+    return say("{measure}: {named}.", measure=title, named=named)
 
 
 def seconds_to_decide(row: ComparisonRow, seconds: Mapping[str, float]) -> float | None:
@@ -68,7 +78,11 @@ def cost_to_decide(row: ComparisonRow, seconds: Mapping[str, float]) -> str:
     if cost is None or row.looks is not None:
         return ""
     runs = counted(2 * (row.decision.more or 0), "run")
-    return (
-        f"That means {runs} of '{row.arm}' and '{row.reference}', about {duration(cost)} of training if runs take "
-        "as long as they have so far; several workers can share it."
+    return say(
+        "That means {runs} of '{arm}' and '{reference}', about {duration} of training if runs take as long as they "
+        "have so far; several workers can share it.",
+        runs=runs,
+        arm=row.arm,
+        reference=row.reference,
+        duration=duration(cost),
     )

@@ -11,6 +11,7 @@ from statistics import fmean
 
 import numpy as np
 
+from mmcore.language import say
 from mmcore.measures import MEASURES
 from reports.model.report import Flip
 from reports.numbers import listing, number
@@ -52,12 +53,16 @@ def flips(results: StudyResults, measure: str | None = None) -> tuple[Flip, ...]
 
 def flip_text(flip: Flip) -> str:
     """One of them in words, for a note below a table."""
-    of = "" if flip.component is None else f" of {flip.component}"
-    groups = listing([f"{number(mean)} in {repeats}" for mean, repeats in flip.groups])
-    return (
-        f"Naive baseline '{flip.baseline}' flips between repeats: {MEASURES[flip.measure].title}{of} is {groups}. It "
-        "predicts the most frequent class in training, which is not the same in all repeats, so its mean describes "
-        "none of them."
+    measure = say(MEASURES[flip.measure].title)
+    if flip.component is not None:
+        measure = say("{measure} of {component}", measure=measure, component=flip.component)
+    groups = [say("{mean} in {repeats}", mean=number(mean), repeats=repeats) for mean, repeats in flip.groups]
+    return say(
+        "Naive baseline '{baseline}' flips between repeats: {measure} is {groups}. It predicts the most frequent class "
+        "in training, which is not the same in all repeats, so its mean describes none of them.",
+        baseline=flip.baseline,
+        measure=measure,
+        groups=listing(groups),
     )
 
 

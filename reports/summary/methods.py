@@ -6,35 +6,50 @@ import math
 from collections.abc import Sequence
 
 from mmcore.facts import Drawn
+from mmcore.language import later, say
 from reports.model.report import ComparisonRow, MetricFacts
-from reports.numbers import counted, number
+from reports.numbers import counted, number, prose
+from reports.records.origin import counted_parts, several
 from reports.statistics.floors import ENUMERATED, PATTERNS
 
 
 def families_text(metric: MetricFacts, primary: int, by_component: int, overlap: float, shared: bool = False) -> str:
     """How comparisons were corrected, for the methods part of the page."""
-    text = f"{counted(primary, 'comparison')} on {metric.title}"
+    words = {"compared": counted(primary, "comparison"), "metric": metric.title}
     if by_component:
-        text += f" and {counted(by_component, 'comparison')} by component are two families, each corrected separately."
-    else:
-        text += f" {'is' if primary == 1 else 'are'} one family."
-    if overlap > 0:
-        text += " Since splits vary, a verdict of better or worse must also pass the interval's t-test after Holm."
-    if shared:
-        text += (
-            " Since all repeats tested the same items, a verdict on new items must also pass the test of the spread "
-            "between the groups of test items, after Holm."
+        text = say(
+            "{compared} on {metric} and {parts} by component are two families, each corrected separately.",
+            parts=counted(by_component, "comparison"),
+            **words,
         )
-    return text + " The correction is Holm's. Claims of equivalence are not corrected for their number."
+    elif primary == 1:
+        text = say("{compared} on {metric} is one family.", **words)
+    else:
+        text = say("{compared} on {metric} are one family.", **words)
+    overlapping = say(
+        "Since splits vary, a verdict of better or worse must also pass the interval's t-test after Holm."
+    )
+    same_items = say(
+        "Since all repeats tested the same items, a verdict on new items must also pass the test of the spread between "
+        "the groups of test items, after Holm."
+    )
+    return prose(
+        text,
+        overlapping if overlap > 0 else "",
+        same_items if shared else "",
+        say("The correction is Holm's. Claims of equivalence are not corrected for their number."),
+    )
 
 
 def families_by_part(part: str, pairs: int, comparisons: int) -> str:
     """The same where each part has verdicts of its own."""
-    each = comparisons // pairs
-    return (
-        f"{counted(comparisons, 'comparison')}: {counted(pairs, 'pair')} of arms, each on {counted(each, part)}. The "
-        f"{part}s of a pair are one family, corrected by Holm; pairs are not corrected for one another. Claims of "
-        "equivalence are not corrected for their number."
+    return say(
+        "{compared}: {pairs} of arms, each on {each}. The {parts} of a pair are one family, corrected by Holm; pairs "
+        "are not corrected for one another. Claims of equivalence are not corrected for their number.",
+        compared=counted(comparisons, "comparison"),
+        pairs=counted(pairs, "pair"),
+        each=counted_parts(comparisons // pairs, part),
+        parts=several(part),
     )
 
 
@@ -42,35 +57,41 @@ def how_tested(rows: Sequence[ComparisonRow]) -> str:
     """Which test made the p of comparisons, for captions: exact only where every sign pattern was read."""
     sizes = [row.paired.sizes for row in rows if row.paired.sizes is not None]
     if sizes:
-        ways = [math.comb(one.arm + one.reference, one.arm) for one in sizes]
-        exact = " exact" if max(ways) <= PATTERNS else ""
-        drawn = f" over {PATTERNS:,} of the possible relabellings" if max(ways) > PATTERNS else ""
-        return f"a two-sided{exact} permutation test{drawn}, with Welch's t-test beside it"
-    pairs = [row.paired.n for row in rows]
-    sampled = f"{PATTERNS:,} of the possible sign patterns"
+        if max(math.comb(one.arm + one.reference, one.arm) for one in sizes) <= PATTERNS:
+            return say("a two-sided exact permutation test, with Welch's t-test beside it")
+        return say(
+            "a two-sided permutation test over {n} of the possible relabellings, with Welch's t-test beside it",
+            n=f"{PATTERNS:,}",
+        )
+    pairs, patterns = [row.paired.n for row in rows], f"{PATTERNS:,}"
     if max(pairs, default=0) <= ENUMERATED:
-        return "an exact sign-flip test, two-sided"
+        return say("an exact sign-flip test, two-sided")
     if min(pairs) > ENUMERATED:
-        return f"a two-sided sign-flip test over {sampled}"
-    return f"a two-sided sign-flip test, exact up to {ENUMERATED} pairs and over {sampled} beyond"
+        return say("a two-sided sign-flip test over {patterns} of the possible sign patterns", patterns=patterns)
+    return say(
+        "a two-sided sign-flip test, exact up to {exact} pairs and over {patterns} of the possible sign patterns "
+        "beyond",
+        exact=ENUMERATED,
+        patterns=patterns,
+    )
 
 
 def drawn_text(drawn: Drawn) -> str:
-    """How the sides of the split came about, in a few words."""
+    """How the sides of the split came about, in a few English words, for ``say`` to say."""
     match drawn:
         case "corpus":
-            return "given by the corpus"
+            return later("given by the corpus")
         case "once":
-            return "test drawn once, train and validation for each repeat"
+            return later("test drawn once, train and validation for each repeat")
         case "each_repeat":
-            return "drawn for each repeat"
+            return later("drawn for each repeat")
 
 
 def covers_text(overlap: float, drawn: Drawn) -> str:
     """Which variation the intervals cover and which they do not."""
     match drawn:
         case "corpus":
-            return (
+            return say(
                 "The corpus fixes its training and test items, so every repeat tested the same ones. Intervals of arms "
                 "only cover the initialisation and the draw of the validation items. A verdict of better, worse or "
                 "equivalent also holds for new items of the corpus, according to the spread between the groups of test "
@@ -78,7 +99,7 @@ def covers_text(overlap: float, drawn: Drawn) -> str:
                 "outside the corpus, or another corpus."
             )
         case "once":
-            return (
+            return say(
                 "The test items are drawn once, so every repeat tested the same ones. Intervals of arms only cover the "
                 "initialisation and the draw of training and validation items. A verdict of better, worse or "
                 "equivalent also holds for new items of the corpus, according to the spread between the groups of test "
@@ -86,13 +107,15 @@ def covers_text(overlap: float, drawn: Drawn) -> str:
             )
         case "each_repeat":
             pass
-    text = (
+    text = say(
         "Verdicts are about new items of this corpus: intervals cover the draw of the split and the initialisation. "
         "They do not cover another corpus."
     )
-    if overlap > 0:
-        text += (
-            f" Splits of different repeats share training data, so intervals use the Nadeau–Bengio correction with "
-            f"n_test/n_train = {number(overlap)}."
-        )
-    return text
+    if overlap <= 0:
+        return text
+    corrected = say(
+        "Splits of different repeats share training data, so intervals use the Nadeau–Bengio correction with "
+        "n_test/n_train = {ratio}.",
+        ratio=number(overlap),
+    )
+    return prose(text, corrected)

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.facts import Drawn
 from mmcore.frozen import without_defaults
+from mmcore.language import later, say
 from mmcore.record import Run
 from reports.model.provenance import CorpusRead, MadeWith, Provenance, RunName
-from reports.numbers import counted, listing, percent
+from reports.numbers import counted, listing, percent, prose
 from reports.records.frame import StudyResults
 from reports.records.origin import Foreign, Origin
 from reports.summary.methods import drawn_text
@@ -22,34 +23,34 @@ T = TypeVar("T", bound=Hashable)
 
 
 def facts_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
-    """Provenance for people: (label, value), without what is not known."""
+    """Provenance for people: (label, value), without what is not known; a label is a key, said where it is shown."""
     study, corpus, runs, caller = results.study, results.corpus, results.runs, results.origin
     made = made_with(runs)
     facts: list[tuple[str, object]] = [
-        ("Command", caller.command),
-        ("Rebuild this report", caller.rebuild),
-        ("Study file", caller.study_file),
-        ("Preset", study.preset),
-        ("Changed on the command line", ", ".join(f"{k}={v}" for k, v in study.changes.items())),
-        ("Repeats", _numbered(study)),
-        ("Matched", _matched(study)),
-        ("Corpus", corpus.name),
-        ("Corpus content", corpus.content),
-        ("Corpus path", corpus.path),
-        ("Modalities", ", ".join(corpus.modalities)),
-        ("Task", corpus.task),
-        ("Groups", _groups(results.done, results.drawn)),
+        (later("Command"), caller.command),
+        (later("Rebuild this report"), caller.rebuild),
+        (later("Study file"), caller.study_file),
+        (later("Preset"), study.preset),
+        (later("Changed on the command line"), ", ".join(f"{k}={v}" for k, v in study.changes.items())),
+        (later("Repeats"), _numbered(study)),
+        (later("Matched"), _matched(study)),
+        (later("Corpus"), corpus.name),
+        (later("Corpus content"), corpus.content),
+        (later("Corpus path"), corpus.path),
+        (later("Modalities"), ", ".join(corpus.modalities)),
+        (later("Task"), corpus.task),
+        (later("Groups"), _groups(results.done, results.drawn)),
         ("mmstudy", caller.mmstudy),
-        ("Commit", _joined(made.commit)),
-        ("Uncommitted changes", _dirty(runs)),
+        (later("Commit"), _joined(made.commit)),
+        (later("Uncommitted changes"), _dirty(runs)),
         ("Python", _joined(made.python)),
-        ("Packages", _packages(made.packages)),
-        ("Platform", _joined(made.platform)),
-        ("Device", _joined(made.device)),
-        ("Threads", _joined(made.threads)),
-        ("First run started", min((run.started for run in runs if run.started), default="")),
-        ("Last run finished", max((run.finished for run in runs), default="")),
-        ("Home", caller.home),
+        (later("Packages"), _packages(made.packages)),
+        (later("Platform"), _joined(made.platform)),
+        (later("Device"), _joined(made.device)),
+        (later("Threads"), _joined(made.threads)),
+        (later("First run started"), min((run.started for run in runs if run.started), default="")),
+        (later("Last run finished"), max((run.finished for run in runs), default="")),
+        (later("Home"), caller.home),
         *_of_foreign(results.foreign),
     ]
     return tuple((label, str(value)) for label, value in facts if value)
@@ -112,21 +113,30 @@ def _of_foreign(foreign: Foreign | None) -> Sequence[tuple[str, object]]:
         return ()
     return (
         *foreign.notes,
-        ("Compared", f"{'repeat by repeat' if foreign.paired else 'unpaired'}. {foreign.pairing}".strip()),
-        ("Repeats", ", ".join(f"{i} = {name}" for i, name in enumerate(foreign.repeats))),
+        (later("Compared"), _compared(foreign)),
+        (later("Repeats"), ", ".join(f"{i} = {name}" for i, name in enumerate(foreign.repeats))),
     )
+
+
+def _compared(foreign: Foreign) -> str:
+    return prose(say("repeat by repeat.") if foreign.paired else say("unpaired."), foreign.pairing)
 
 
 def _numbered(study: AnyStudy) -> str:
     """Which repeats, where they are not the first ones: they share no split and no seed with those before."""
     numbers = study.numbers
-    return f"{numbers[0]} to {numbers[-1]}" if numbers[0] else ""
+    return say("{low} to {high}", low=numbers[0], high=numbers[-1]) if numbers[0] else ""
 
 
 def _matched(study: AnyStudy) -> str:
     if study.match is None:
         return ""
-    return f"by {study.match.by}, to {percent(study.match.tolerance)} of arm '{study.reference}'"
+    return say(
+        "by {size}, to {tolerance} of arm '{reference}'",
+        size=study.match.by,
+        tolerance=percent(study.match.tolerance),
+        reference=study.reference,
+    )
 
 
 def _distinct(values: Sequence[T | None]) -> tuple[T, ...]:
@@ -142,7 +152,9 @@ def _dirty(runs: Sequence[Run]) -> str:
     known = [dirty for run in runs if (dirty := run.environment.dirty) is not None]
     if not known:
         return ""
-    return f"in {counted(sum(known), 'run')} of {len(runs)}" if any(known) else "none"
+    if not any(known):
+        return say("none")
+    return say("in {runs} of {all}", runs=counted(sum(known), "run"), all=len(runs))
 
 
 def _groups(done: Sequence[Run], drawn: Drawn) -> str:
@@ -150,7 +162,7 @@ def _groups(done: Sequence[Run], drawn: Drawn) -> str:
     if not done:
         return ""
     parts = [f"{part} {_span([run.split.groups(part) for run in done])}" for part in ("train", "test")]
-    return f"{listing(parts)}, {drawn_text(drawn)}"
+    return say("{sides}, {drawn}", sides=listing(parts), drawn=say(drawn_text(drawn)))
 
 
 def _span(values: Sequence[int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
+from mmcore.language import later
 from mmcore.quality import QualityRow
 from reports.model.report import Table
 
@@ -24,28 +25,38 @@ OF_SEGMENTS = ("empty_segments", "overlaps")
 
 
 _HEADINGS = {
-    "rows": "rows read",
-    "largest_gap": "largest gap (s)",
-    "nan": "NaN",
-    "inf": "Inf",
-    "non_monotonic": "times out of order",
-    "duplicate_times": "double times",
-    "no_time": "without a time",
-    "empty_segments": "segments without length",
-    "overlaps": "overlapping segments",
-    "equal_times_pooled": "columns that pool equal times",
-    "missing": "items without it",
-    "pooled": "rows a step",
-    "seconds_outside": "outside the grid (s)",
-    "seconds_absent": "absent (s)",
-    "apart": "does not meet the others",
-    "loud": "values far out of range",
-    "loud_values": "which values",
+    "rows": later("rows read"),
+    "largest_gap": later("largest gap (s)"),
+    "nan": later("NaN"),
+    "inf": later("Inf"),
+    "non_monotonic": later("times out of order"),
+    "duplicate_times": later("double times"),
+    "no_time": later("without a time"),
+    "empty_segments": later("segments without length"),
+    "overlaps": later("overlapping segments"),
+    "equal_times_pooled": later("columns that pool equal times"),
+    "missing": later("items without it"),
+    "pooled": later("rows a step"),
+    "seconds_outside": later("outside the grid (s)"),
+    "seconds_absent": later("absent (s)"),
+    "apart": later("does not meet the others"),
+    "loud": later("values far out of range"),
+    "loud_values": later("which values"),
+    "item": later("item"),
+    "items": later("items"),
+    "modality": later("modality"),
+    "coverage": later("coverage"),
+    "interpolated": later("interpolated"),
+    "warnings": later("warnings"),
+    "steps": later("steps"),
+    "rows_used": later("rows used"),
+    "extra_columns": later("extra columns"),
+    "constant_columns": later("constant columns"),
 }
 
 
 def heading(column: str) -> str:
-    """A column's name for people."""
+    """A column's name for people, in English: a key that is said where it is shown."""
     return _HEADINGS.get(column, column.replace("_", " "))
 
 

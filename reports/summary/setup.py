@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.facts import SIDES
+from mmcore.language import later, say
 from reports.model.setup import RepeatSizes, Setting, Setup, SideSize
 from reports.records.frame import StudyResults
 
@@ -45,9 +46,9 @@ def settings_of(config: RunConfig | ForeignConfig) -> dict[str, str]:
     return dict(_flat(config.model_dump(mode="json", exclude=set(ELSEWHERE))))
 
 
-NOT_SET = "default"
+NOT_SET = later("default")
 """Stands for a setting that is left open."""
-_OPEN = {"model.modalities": "all"}
+_OPEN = {"model.modalities": later("all")}
 """What a setting that is left open means, where a reader would misread its default."""
 
 
@@ -57,22 +58,22 @@ def _flat(settings: Mapping[str, object], above: str = "") -> Iterator[tuple[str
             case Mapping() if value:
                 yield from _flat(value, f"{above}{name}.")
             case Mapping():
-                yield f"{above}{name}", NOT_SET
+                yield f"{above}{name}", say(NOT_SET)
             case _:
                 path = f"{above}{name}"
-                yield path, _OPEN.get(path, NOT_SET) if value is None else _text(value)
+                yield path, say(_OPEN.get(path, NOT_SET)) if value is None else _text(value)
 
 
 def _text(value: object) -> str:
     match value:
         case bool():
-            return "yes" if value else "no"
+            return say("yes") if value else say("no")
         case str():
             return value
         case float():
             return f"{value:g}"
         case Sequence() if all(isinstance(one, str | int | float) for one in value):
-            return ", ".join(map(_text, value)) or "none"
+            return ", ".join(map(_text, value)) or say("none")
         case _:
             return json.dumps(value, ensure_ascii=False, default=str)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reports.records.frame import StudyResults
-from reports.statistics.comparisons import Paired, compare
+from reports.statistics.comparisons import Paired, compare, paired_differences, sign_flips
 from reports.statistics.intervals import finite
 from reports.statistics.unpaired import compare_unpaired, permutation_ps
 from reports.verdicts.item_scores import with_new_items
@@ -27,7 +27,11 @@ def contrasts(results: StudyResults, measure: str, asked: Sequence[Question]) ->
     of = {component: by_repeat(results, measure, component) for component in dict.fromkeys(c for _, c in asked)}
     both = [(of[component][arm], of[component][reference]) for (arm, reference), component in asked]
     if results.paired:
-        found = [compare(*two, alpha=alpha, overlap=results.overlap, higher_is_better=higher) for two in both]
+        known = sign_flips([paired_differences(*two) for two in both])
+        found = [
+            compare(*two, alpha=alpha, overlap=results.overlap, higher_is_better=higher, p=p)
+            for two, p in zip(both, known, strict=True)
+        ]
     else:
         known = permutation_ps([(finite(one), finite(other)) for one, other in both])
         found = [

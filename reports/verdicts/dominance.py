@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mmcore.language import say
 from reports.model.report import ComparisonRow
-from reports.numbers import listing, percent
+from reports.numbers import listing, percent, prose
 from reports.records.frame import StudyResults
 from reports.statistics.verdicts import Verdict
 from reports.verdicts.monitoring import by_repeat
@@ -129,15 +130,33 @@ def dominance_text(found: Dominance | None) -> str:
         return ""
     sentences = []
     if found.disagree:
-        where = "On these items, components" if found.here else "Components"
-        sentences.append(f"{where} disagree: better on {listing(found.better)}, worse on {listing(found.worse)}.")
-    if found.component is not None:
-        sentences.append(f"Most of this difference comes from component {found.component} ({_rounded(found.share)}).")
-    if found.noisy is not None:
+        better, worse = listing(found.better), listing(found.worse)
         sentences.append(
-            f"Most of the variation between repeats comes from component {found.noisy} ({_rounded(found.noise)})."
+            say(
+                "On these items, components disagree: better on {better}, worse on {worse}.", better=better, worse=worse
+            )
+            if found.here
+            else say("Components disagree: better on {better}, worse on {worse}.", better=better, worse=worse)
         )
-    return " ".join(sentences)
+    if found.component is not None:
+        share = _rounded(found.share)
+        sentences.append(
+            say(
+                "Most of this difference comes from component {component} ({share}).",
+                component=found.component,
+                share=share,
+            )
+        )
+    if found.noisy is not None:
+        share = _rounded(found.noise)
+        sentences.append(
+            say(
+                "Most of the variation between repeats comes from component {component} ({share}).",
+                component=found.noisy,
+                share=share,
+            )
+        )
+    return prose(*sentences)
 
 
 def _rounded(share: float) -> str:

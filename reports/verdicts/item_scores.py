@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from mmcore.language import say
 from mmcore.skill import skills_of
 from reports.numbers import counted
 from reports.records.frame import StudyResults
@@ -34,12 +35,15 @@ class ItemScores:
         if rows.empty:
             rows = results.items.assign(parameter=results.items["component"], error=np.nan, cells=None)
         rows = cast(pd.DataFrame, rows[rows["count"] > 0]).reset_index(drop=True)
-        group_of: dict[str, str] = dict(zip(results.items["item"], results.items["group"], strict=True))
+        known = results.items.drop_duplicates(["item", "group"])
+        group_of: dict[str, str] = dict(zip(known["item"], known["group"], strict=True))
         groups, group_N = np.unique([group_of[item] for item in rows["item"]], return_inverse=True)
         repeats = {repeat: at for at, repeat in enumerate(results.study.numbers)}
         self.groups = len(groups)
         """Groups of items with any target that counts."""
-        self.parameters: dict[str, str] = dict(zip(rows["parameter"], rows["component"], strict=True))
+        self.parameters: dict[str, str] = dict(
+            rows[["parameter", "component"]].drop_duplicates().itertuples(index=False, name=None)
+        )
         """Parameter to its component."""
         self._shape = len(repeats), self.groups
         self._place_N = np.array([repeats[repeat] for repeat in rows["repeat"]], int) * self.groups + group_N
@@ -221,6 +225,6 @@ def tested_text(results: StudyResults, part: str | None) -> str:
     rows = results.items if part is None else results.items[results.items["component"] == part]
     items, groups = len(set(rows["item"])), len(set(rows["group"]))
     if not items:
-        return "test items"
+        return say("test items")
     text = counted(items, "test item")
-    return text if groups == items else f"{text} of {counted(groups, 'group')}"
+    return text if groups == items else say("{items} of {groups}", items=text, groups=counted(groups, "group"))

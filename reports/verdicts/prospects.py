@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mmcore.facts import Drawn
-from reports.numbers import counted, probability
+from mmcore.language import later, say
+from reports.numbers import counted, probability, prose
 from reports.statistics.floors import ENUMERATED, floor, needed
 from studies.resolved import AnyStudy
 
@@ -97,14 +98,14 @@ def prospects_of(study: AnyStudy, components: int, side: GroupCounts | str | Non
     if side is None:
         return Prospects(enough, least, None, "new seeds", tuple(sentences))
     if isinstance(side, str):
-        return Prospects(False, least, None, "nothing", (*sentences, f"No run can be trained: {side}"))
+        return Prospects(False, least, None, "nothing", (*sentences, say("No run can be trained: {why}", why=side)))
     few = groups_text(side.drawn, side.groups, side.all_groups, study.repeats)
     claims: Claims = "these items only" if side.drawn != "each_repeat" and side.groups < 2 else "new items"
     return Prospects(enough, least, side.groups, claims, (*sentences, *([few] if few else [])))
 
 
-METRIC = "on the study's metric"
-COMPONENTS = "by component"
+METRIC = later("on the study's metric")
+COMPONENTS = later("by component")
 
 
 def asks(size: int, what: str, alpha: float, least: int | None) -> str:
@@ -114,8 +115,11 @@ def asks(size: int, what: str, alpha: float, least: int | None) -> str:
         >>> asks(6, COMPONENTS, 0.05, 8)
         '6 comparisons by component at 0.05 need at least 8 repeats'
     """
-    need = "needs" if size == 1 else "need"
-    return f"{counted(size, 'comparison')} {what} at {alpha:g} {need} at least {least or 'more'} repeats"
+    words = {"compared": counted(size, "comparison"), "what": say(what), "alpha": f"{alpha:g}"}
+    enough = say("more") if least is None else str(least)
+    if size == 1:
+        return say("{compared} {what} at {alpha} needs at least {enough} repeats", enough=enough, **words)
+    return say("{compared} {what} at {alpha} need at least {enough} repeats", enough=enough, **words)
 
 
 def _family(study: AnyStudy, size: int, what: str) -> Family:
@@ -151,22 +155,37 @@ def _repeats_text(study: AnyStudy, families: Sequence[Family]) -> list[str]:
     parts = []
     for family in short:
         asked = asks(family.size, family.what, study.alpha, family.needed)
-        if family.what == METRIC:
-            smallest = f"the smallest possible p is {probability(family.floor, study.alpha)}"
-            smallest += f" after Holm's correction for {family.size} comparisons" if family.size > 1 else ""
-            parts.append(f"{repeats} cannot show which arm is better, whatever the result: {asked}; {smallest}.")
-        else:
-            parts.append(f"{repeats} cannot show which arm is better on any component: {asked}.")
-    return [f"{' '.join(parts)} {_way_out(study, short)}"]
+        if family.what != METRIC:
+            parts.append(
+                say(
+                    "{repeats} cannot show which arm is better on any component: {asked}.", repeats=repeats, asked=asked
+                )
+            )
+            continue
+        floor = probability(family.floor, study.alpha)
+        smallest = (
+            say("the smallest possible p is {p} after Holm's correction for {n} comparisons", p=floor, n=family.size)
+            if family.size > 1
+            else say("the smallest possible p is {p}", p=floor)
+        )
+        parts.append(
+            say(
+                "{repeats} cannot show which arm is better, whatever the result: {asked}; {smallest}.",
+                repeats=repeats,
+                asked=asked,
+                smallest=smallest,
+            )
+        )
+    return [prose(*parts, _way_out(study, short))]
 
 
 def _way_out(study: AnyStudy, short: Sequence[Family]) -> str:
     known = [family.needed for family in short]
     if any(n is None for n in known):
-        return "No number of repeats is enough for so many comparisons: compare fewer arms."
+        return say("No number of repeats is enough for so many comparisons: compare fewer arms.")
     most = max(n for n in known if n is not None)
     ask = str(most) if study.sequential is None else f"{study.sequential.min}..{most}"
-    return f"Ask for more (--repeats {ask}), or compare fewer arms."
+    return say("Ask for more (--repeats {ask}), or compare fewer arms.", ask=ask)
 
 
 def _late_looks(study: AnyStudy, families: Sequence[Family]) -> list[str]:
@@ -175,8 +194,11 @@ def _late_looks(study: AnyStudy, families: Sequence[Family]) -> list[str]:
     if rule is None or not families or families[0].needed is None or families[0].needed <= rule.min:
         return []
     return [
-        f"The looks before {families[0].needed} repeats cannot show which arm is better: "
-        f"{asks(families[0].size, METRIC, study.alpha, families[0].needed)} with this rule."
+        say(
+            "The looks before {needed} repeats cannot show which arm is better: {asked} with this rule.",
+            needed=families[0].needed,
+            asked=asks(families[0].size, METRIC, study.alpha, families[0].needed),
+        )
     ]
 
 
@@ -195,27 +217,35 @@ def groups_text(drawn: Drawn, groups: int, all_groups: int, repeats: int) -> str
     if drawn == "each_repeat":
         if all_groups >= FEW_GROUPS:
             return ""
-        return (
-            f"The corpus has {counted(all_groups, 'group')}: each repeat tests {groups} of them, and all repeats "
-            f"together test only these {all_groups}. What holds for so few groups may not hold for new ones. "
-            "Record more groups, or name finer ones in items.csv."
+        return say(
+            "The corpus has {all_groups}: each repeat tests {groups} of them, and all repeats together test only these "
+            "{n}. What holds for so few groups may not hold for new ones. Record more groups, or name finer ones in "
+            "items.csv.",
+            all_groups=counted(all_groups, "group"),
+            groups=groups,
+            n=all_groups,
         )
     if groups < 2:
-        return (
-            "All repeats test the same 1 group, so verdicts can hold for these items only, not for new ones. "
-            f"{_MORE_TESTED[drawn]}"
+        return prose(
+            say("All repeats test the same 1 group, so verdicts can hold for these items only, not for new ones."),
+            say(_MORE_TESTED[drawn]),
         )
     if groups >= FEW_GROUPS:
         return ""
     freedom = min(repeats, groups) - 1
-    return (
-        f"All repeats test the same {groups} groups. A verdict about new items needs these groups to agree, and with "
-        f"{counted(freedom, 'degree')} of freedom only a large difference can show that. {_MORE_TESTED[drawn]}"
+    return prose(
+        say(
+            "All repeats test the same {groups} groups. A verdict about new items needs these groups to agree, and "
+            "with {degrees} of freedom only a large difference can show that.",
+            groups=groups,
+            degrees=counted(freedom, "degree"),
+        ),
+        say(_MORE_TESTED[drawn]),
     )
 
 
 _MORE_TESTED: dict[Drawn, str] = {
-    "corpus": "Mark more groups as test in the column split of items.csv, or drop the column.",
-    "once": "Raise split.test, or record more groups.",
+    "corpus": later("Mark more groups as test in the column split of items.csv, or drop the column."),
+    "once": later("Raise split.test, or record more groups."),
     "each_repeat": "",
 }

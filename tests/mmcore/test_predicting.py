@@ -132,3 +132,20 @@ def test_what_a_model_does_not_read_may_differ(editing_corpus: Path) -> None:
     check_same_schema(schema, other, ("speech", "track"), "here")
     with pytest.raises(CorpusError, match="modality 'noise'"):
         check_same_schema(schema, other, ("speech", "noise", "track"), "here")
+
+
+def test_features_that_other_weights_computed_are_refused(editing_corpus: Path) -> None:
+    schema = read_schema(editing_corpus)
+
+    def made_by(**speech: str) -> CorpusSchema:
+        plain = schema.model_dump(by_alias=True, exclude_unset=True)
+        plain["modalities"]["speech"]["extractors"] = [{"name": "vad", "version": "1", "package": "vad 3"} | speech]
+        return CorpusSchema.model_validate(plain)
+
+    check_same_schema(made_by(weights="sha256:a"), schema, ("speech",), "here")
+    check_same_schema(schema, made_by(weights="sha256:a"), ("speech",), "here")
+    check_same_schema(made_by(weights="sha256:a"), made_by(weights="sha256:a", package="vad 4"), ("speech",), "here")
+    with pytest.raises(
+        CorpusError, match=r"what computed modality 'speech'.*expected vad 1 sha256:a; found vad 1 sha256:b"
+    ):
+        check_same_schema(made_by(weights="sha256:a"), made_by(weights="sha256:b"), ("speech",), "here")

@@ -186,13 +186,12 @@ def test_outcomes_are_a_table_of_their_own_and_empty_for_records_from_before_the
     assert found["error"].iloc[1] == 0.25
 
 
-def test_records_that_come_one_after_the_other_give_the_same_tables(study_of, records_of, monkeypatch):
+def test_records_that_come_one_after_the_other_give_the_same_tables(study_of, records_of):
     study = study_of(["a", "b", "c"], repeats=3)
     records = records_of(study, {"b": 0.1}, components=("one", "two"), epochs=3, items=4, calibrated=True)
     broken = replace(records[4], status="failed", failure=Failure("TrainingDiverged", "NaN"), scores=(), items=())
     records[4] = replace(broken, outcomes=(), calibration=(), history=broken.history[:1])
     at_once = tidy(study, records)
-    monkeypatch.setattr("reports.records.frame.PART", 2)
     order = sorted(records, key=lambda r: (["a", "b", "c"].index(r.arm), r.repeat))
     in_parts = tidy(study, iter(order))
     assert at_once.runs == in_parts.runs

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from factories.answers import NAMES, changed, gates_answer, scores_of_skill
+from matplotlib.text import Text
 
 from mmcore.answers.gates import Condition, GateName, Opening
 from mmcore.measures import MEASURES
@@ -80,6 +81,27 @@ def test_what_rests_on_gates_that_move_is_told(results_of):
     assert repeats.text == (
         "Repeats of 'multimodal' agree on how far each gate opens and agree on when it opens wider."
     )
+
+
+def test_a_study_of_labels_has_label_changes_and_no_edits(results_of):
+    results = answered(results_of)
+
+    def of_labels(task):
+        def other(one):
+            rows = one.result.conditions
+            return replace(one, result=changed(one.result, conditions=[changed(r, condition="an edit") for r in rows]))
+
+        facts = replace(results.corpus, task=task)
+        return replace(results, corpus=facts, analyses=tuple(map(other, results.analyses)))
+
+    section, drawn = section_of(of_labels("label")), figures(of_labels("label"))
+    assert "wider at steps with a label change (0.604) than at others" in section.findings[0].text
+    assert "Label changes are close together" in section.limits
+    said = [section, *((f.title, f.description, f.frame().to_csv()) for f in drawn)]
+    assert "edit" not in str(said)
+    texts = [text.get_text() for text in GatesAround(of_labels("label")).draw().findobj(Text)]
+    assert [text for text in texts if "change" in text] == ["time from a label change (s)"]
+    assert "at steps with an edit" in section_of(of_labels("forecast")).findings[0].text
 
 
 def test_one_repeat_shows_nothing(results_of):

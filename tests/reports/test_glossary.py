@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from reports.output.glossary import TERMS
+from reports.output.glossary import TERMS, meaning_of
 from reports.statistics.comparisons import sign_flip_p
 from reports.statistics.floors import ENUMERATED, PATTERNS, floor
 
-MEANINGS = dict(TERMS)
+MEANINGS = {name: meaning_of(meaning) for name, meaning in TERMS}
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ from factories.answers_of_errors import errors_answer
 from factories.records import changed
 
 from mmcore.config import build_config
-from reports.output.glossary import TERMS, terms_of
+from reports.output.glossary import TERMS, meaning_of, terms_of
 from reports.output.page import brief, doubts, in_two, ui_command, verdict_groups
 from reports.output.paper import bibliography, methods_paragraphs
 from reports.output.render import as_html, as_markdown
 from reports.records.frame import tidy
 from reports.records.origin import Origin
+from reports.sections.error_analysis.figures import figures
 from reports.sections.error_analysis.section import section
 from reports.summary.build import summarise
 from reports.summary.setup import NOT_SET, setup_of
@@ -69,7 +70,7 @@ def test_many_verdicts_are_counted_by_kind(summary_of, study_of):
     groups = verdict_groups(summary.primary)
     assert sum(g.count for g in groups) == 7
     better = groups[0]
-    assert (better.verdict, better.against, [arm for arm, _ in better.arms]) == ("better", "than a", ["b0", "b1"])
+    assert (better.verdict, better.word, [arm for arm, _ in better.arms]) == ("better", "Better than a", ["b0", "b1"])
     (undecided,) = (d for d in doubts(summary) if d.text.startswith("Undecided"))
     assert undecided.text.startswith(f"Undecided ({sum(v.verdict == 'undecided' for v in summary.verdicts)})")
     pairs = [("b", "a"), ("c", "a"), ("c", "b")]
@@ -256,7 +257,7 @@ def test_the_glossary_of_other_code_says_what_its_verdicts_are_about(summary_of)
     assert not {"FLOPs", "complete items", "skill", "new items"} & set(terms)
     for text in (as_html(runner), as_markdown(runner)):
         assert "new items of this corpus" not in text
-    assert terms_of(summary_of()) == TERMS
+    assert terms_of(summary_of()) == tuple((name, meaning_of(meaning)) for name, meaning in TERMS)
 
 
 def test_a_label_that_changes_is_no_edit(results_of):
@@ -268,8 +269,14 @@ def test_a_label_that_changes_is_no_edit(results_of):
 
     answers = [renamed(errors_answer(a.name, r, 1 + 0.01 * r)) for a in results.study.arms for r in range(8)]
     for task, word in (("forecast", "edit"), ("label", "label changes")):
-        found = section(replace(results, analyses=tuple(answers), corpus=replace(results.corpus, task=task)))
+        labelled = replace(results, analyses=tuple(answers), corpus=replace(results.corpus, task=task))
+        found = section(labelled)
         assert found.findings
         assert all(f"“{word}: " in f.text for f in found.findings)
+        drawn = [f for f in figures(labelled) if f.name.startswith("errors_") and f.frame().size]
+        assert [("small ticks below the first line are edits" in f.description) for f in drawn[1:]] == (
+            [task != "label"] * len(drawn[1:])
+        )
+        assert len(drawn) > 1
         # Tables name the condition as the answers do.
         assert {row[1] for row in found.tables[0].table.rows} == {"edit"}

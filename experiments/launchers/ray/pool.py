@@ -37,6 +37,7 @@ from experiments.launchers.ray.orders import (
 from experiments.launchers.ray.travel import travel_of, with_checkout, writes
 from experiments.records import LOCK
 from mmcore.errors import LaunchError
+from mmcore.language import say
 from reports.numbers import counted
 
 _CLOSING = 12.0
@@ -213,9 +214,16 @@ class RayPool(Pool[_Worker]):
             return
         of = sum(self._served_by((node,)) > 0 for node in nodes)
         if served:
-            self.say(f"the Ray cluster has room for {counted(served, 'worker')} on {counted(of, 'node')}")
+            self.say(
+                say(
+                    "the Ray cluster has room for {workers} on {nodes}",
+                    workers=counted(served, "worker"),
+                    nodes=counted(of, "node"),
+                )
+            )
         elif self._served_once:
-            self.say(f"no node is left that can serve a run; waiting {self._engine.grace:g} s for one")
+            grace = self._engine.grace
+            self.say(say("no node is left that can serve a run; waiting {seconds:g} s for one", seconds=grace))
         self._room = served
 
     def _served_by(self, nodes: tuple[Node, ...]) -> int:

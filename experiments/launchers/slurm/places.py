@@ -16,6 +16,7 @@ from experiments.launchers.slurm.spool import IN, LOG, NODE, OUT, Beat, Reader, 
 from experiments.launchers.slurm.status import FORGOTTEN, Task, tasks_of
 from experiments.launchers.slurm.submission import log_of
 from mmcore.errors import LaunchError
+from mmcore.language import say
 
 _VERDICT_SECONDS = 3.0
 """How long Slurm may take to say why a worker ended; then it is taken as it looks from here."""
@@ -277,7 +278,7 @@ class Places:
         try:
             tasks = tasks_of(sorted({place.task.partition("_")[0] for place in places}))
         except LaunchError as error:
-            self.remark = f"Slurm does not answer ({error.found}); workers that run go on"
+            self.remark = say("Slurm does not answer ({why}); workers that run go on", why=error.found)
             return
         for place in places:
             if asked > place.since:

@@ -15,6 +15,7 @@ from experiments.launchers.slurm.spool import BEAT_SECONDS, STALE_SECONDS
 from experiments.launchers.slurm.status import cancel, longest_array
 from experiments.launchers.slurm.submission import check_settings, submit
 from mmcore.errors import LaunchError
+from mmcore.language import say
 
 _IDLE_SECONDS = 60.0
 """A worker that had nothing to do for so long gives its place on the cluster back."""
@@ -154,7 +155,7 @@ class SlurmPool(Pool[Worker]):
                 if not places:
                     raise
                 self._submit_at = time.monotonic() + _RETRY_SECONDS
-                self.say(f"Slurm starts no more workers now: {error.found}")
+                self.say(say("Slurm starts no more workers now: {why}", why=error.found))
 
     def _give_back(self, places: list[Place]) -> None:
         """Let go of workers that nothing waits for."""
@@ -181,8 +182,9 @@ class SlurmPool(Pool[Worker]):
         waiting = [place for place in places if place.worker is None]
         if remark is None and self._waiting and waiting and now >= self._remark_at:
             reasons = sorted({place.state.reason for place in waiting} - {"None"})
-            why = f" (Slurm's reason: {'; '.join(reasons)})" if reasons else ""
-            remark = f"waiting for Slurm: {len(places) - len(waiting)} of {len(places)} workers run{why}"
+            remark = say("waiting for Slurm: {n} of {all} workers run", n=len(places) - len(waiting), all=len(places))
+            if reasons:
+                remark = say("{text} (Slurm's reason: {reasons})", text=remark, reasons="; ".join(reasons))
         if remark is not None and remark != self._said and now >= self._remark_at:
             self._said, self._remark_at = remark, now + _REMARK_SECONDS
             self.say(remark)

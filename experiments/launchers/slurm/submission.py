@@ -19,6 +19,7 @@ from experiments.launchers.engine import SlurmEngine
 from experiments.launchers.local import THREAD_VARIABLES
 from experiments.launchers.slurm.status import refused
 from mmcore.errors import LaunchError
+from mmcore.language import VARIABLE, language
 
 JOB_NAME = "mmstudy"
 
@@ -117,7 +118,7 @@ def _parameters(engine: SlurmEngine, folder: Path, threads: int, gpus: float, ta
     options = {name.replace("_", "-"): value or True for name, value in engine.options.items()}
     root = str(Path(experiments.__file__).resolve().parent.parent)
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"PYTHONPATH": paths}
+    environment = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"PYTHONPATH": paths, VARIABLE: language()}
     return {
         "job_name": JOB_NAME,
         "partition": engine.partition,

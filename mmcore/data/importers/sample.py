@@ -88,17 +88,23 @@ class Imported:
         wrote: a line for the items, each modality and the labels.
         left_out: what was not taken over, with the reason.
         guessed: what the files do not say, and what was assumed.
+        notes: what else is to be known of single files.
     """
 
     folder: Path
     wrote: tuple[str, ...]
     left_out: tuple[str, ...]
     guessed: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The whole as text for a terminal, with the next command last."""
         report = [f"wrote {self.folder}", *(f"  {line}" for line in self.wrote)]
-        for title, lines in (("left out", self.left_out), ("guessed; change it in corpus.yaml", self.guessed)):
+        for title, lines in (
+            ("left out", self.left_out),
+            ("noted", self.notes),
+            ("guessed; change it in corpus.yaml", self.guessed),
+        ):
             if lines:
                 report += [f"{title}:", *(f"  {line}" for line in lines)]
         return [*report, f"next: mmstudy data inspect {self.folder}"]

@@ -223,7 +223,7 @@ def _copy_features(path: Path, target: Path, header: list[str]) -> None:
     write_table(target, {TIME: table.time_T, **{name: table.values_TF[:, at] for at, name in enumerate(header)}})
 
 
-def _features(columns: Sequence[str]) -> list[WrittenFeature]:
+def seed_features(columns: Sequence[str]) -> list[WrittenFeature]:
     """Clip columns are one embedding, whatever their number; flags and counts are known by name."""
     clip = [name for name in columns if name.startswith("clip_") and name[5:].isdigit()]
     features: list[WrittenFeature] = []
@@ -241,16 +241,39 @@ def _features(columns: Sequence[str]) -> list[WrittenFeature]:
 
 
 def _schema(headers: dict[str, list[str]], tracks: int, names: Sequence[str], classes: int) -> WrittenCorpus:
-    kinds = {"active": "binary", "asset_id": "categorical"}
-    modalities: dict[str, WrittenModality] = {m: {"features": _features(headers[m])} for m in SUFFIX if m in headers}
+    modalities: dict[str, WrittenModality] = {
+        m: {"features": seed_features(headers[m])} for m in SUFFIX if m in headers
+    }
     if "visual" in modalities:
         modalities["visual"] = {"storage": "float16", **modalities["visual"]}
-    modalities["track"] = {
-        "features": [{"name": f"{{0..{tracks - 1}}}_{p}", "kind": kinds.get(p, "continuous")} for p in names]
+    modalities["track"] = {"features": track_features(tracks, names)}
+    return {
+        "format": 1,
+        "name": "seed",
+        "step": STEP,
+        "reference": "track",
+        "modalities": modalities,
+        "targets": {"from": "track", "tracks": tracks, "parameters": track_parameters(names, classes)},
     }
+
+
+_KINDS = {"active": "binary", "asset_id": "categorical"}
+
+
+def track_features(tracks: int, names: Sequence[str]) -> list[WrittenFeature]:
+    """The columns of editing tracks as a modality: each parameter of all tracks, ``0_x`` to ``19_x``."""
+    return [{"name": f"{{0..{tracks - 1}}}_{p}", "kind": _KINDS.get(p, "continuous")} for p in names]
+
+
+def track_parameters(names: Sequence[str], classes: int) -> list[WrittenParameter]:
+    """The parameters of a track as targets, of which all but ``active`` count where the track is active.
+
+    Args:
+        classes: of ``asset_id``.
+    """
     parameters: list[WrittenParameter] = []
     for name in names:
-        kind, component = kinds.get(name, "continuous"), COMPONENTS.get(name, name)
+        kind, component = _KINDS.get(name, "continuous"), COMPONENTS.get(name, name)
         parameter: WrittenParameter = (
             {"name": name, "kind": kind, "classes": classes, "component": component}
             if name == "asset_id"
@@ -259,11 +282,4 @@ def _schema(headers: dict[str, list[str]], tracks: int, names: Sequence[str], cl
         if name != "active":
             parameter["when"] = "active"
         parameters.append(parameter)
-    return {
-        "format": 1,
-        "name": "seed",
-        "step": STEP,
-        "reference": "track",
-        "modalities": modalities,
-        "targets": {"from": "track", "tracks": tracks, "parameters": parameters},
-    }
+    return parameters

@@ -54,6 +54,38 @@ def write_table(path: Path, columns: Mapping[str, np.ndarray]) -> None:
     pq.write_table(pa.table(dict(columns)), path, compression="zstd", use_dictionary=False, write_statistics=False)
 
 
+class TableWriter:
+    """A .parquet file that is written in pieces, so that memory holds one of them. Its folder is made.
+
+    Args:
+        columns: the times first; these are written as float64, all others as float32.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path.parent.mkdir(exist_ok=True)
+        kinds = [pa.float64(), *(pa.float32() for _ in columns[1:])]
+        self._schema = pa.schema(list(zip(columns, kinds, strict=True)))
+        self._writer = pq.ParquetWriter(
+            path, self._schema, compression="zstd", use_dictionary=False, write_statistics=False
+        )
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def write(self, values_SF: np.ndarray) -> None:
+        """Add rows (S, F), the times as the first column."""
+        import pyarrow as pa
+
+        arrays = [pa.array(values_SF[:, at], field.type) for at, field in enumerate(self._schema)]
+        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
+
+
 def write_items(folder: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """``items.csv``, with the same line ends on every system."""
     text = io.StringIO()

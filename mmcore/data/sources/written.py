@@ -30,10 +30,21 @@ class WrittenFeature(TypedDict):
     resample: NotRequired[str]
 
 
+class WrittenExtractor(TypedDict):
+    """What computed features."""
+
+    name: str
+    version: str
+    package: NotRequired[str]
+    weights: NotRequired[str]
+    settings: NotRequired[str]
+
+
 class WrittenModality(WrittenClock):
     """A stream of features over time."""
 
     storage: NotRequired[str]
+    extractors: NotRequired[list[WrittenExtractor]]
     features: list[WrittenFeature]
 
 

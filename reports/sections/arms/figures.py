@@ -5,10 +5,12 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import dots, name_rows
 from reports.figures.style import INK, WIDTH, colour, sheet, shortened
 from reports.model.report import MetricFacts
+from reports.numbers import prose
 from reports.records.frame import StudyResults
 from reports.sections.arms.section import every_pair
 from reports.statistics.ranks import FEWEST_ARMS
@@ -25,7 +27,7 @@ class AverageRanks(FigureBase):
     """Average rank of each arm, with bars that join neighbours if no two of them are shown to differ."""
 
     name = "average_ranks"
-    title = "Average ranks"
+    title = later("Average ranks")
     value = "average_rank"
 
     def __init__(self, results: StudyResults, metric: MetricFacts) -> None:
@@ -35,12 +37,15 @@ class AverageRanks(FigureBase):
     @property
     def description(self) -> str:
         arms = len(self.ranks.arms)
-        left_out = f" The first {MOST} of {arms} arms are drawn." if arms > MOST else ""
-        return (
-            f"Average rank by {self.metric.title} over {self.ranks.n} repeats, 1 is the best. A bar at the right joins "
+        left_out = say("The first {most} of {arms} arms are drawn.", most=MOST, arms=arms) if arms > MOST else ""
+        said = say(
+            "Average rank by {metric} over {n} repeats, 1 is the best. A bar at the right joins "
             "arms if no two of them are shown to differ, according to the tests of the verdicts, corrected for all "
-            f"pairs.{left_out}"
+            "pairs.",
+            metric=self.metric.title,
+            n=self.ranks.n,
         )
+        return prose(said, left_out)
 
     def numbers(self) -> pd.DataFrame:
         """One row an arm, the best first. Empty below three arms or two repeats."""
@@ -61,7 +66,7 @@ class AverageRanks(FigureBase):
         dots(axes, frame, "average_rank", "row", tint=colour(0), size=7)
         name_rows(axes, [shortened(arm, 30) for arm in arms])
         axes.set_xlim(0.9, max(frame["average_rank"], default=1.0) + 0.15)
-        axes.set_xlabel(f"average rank by {shortened(self.metric.title)}, 1 is the best")
+        axes.set_xlabel(say("average rank by {metric}, 1 is the best", metric=shortened(self.metric.title)))
         for lane, groups in enumerate(lanes):
             for first, last in groups:
                 bars.vlines(lane, first - 0.22, last + 0.22, color=INK, linewidth=4)

@@ -7,10 +7,12 @@ from itertools import combinations
 
 import numpy as np
 
+from mmcore.language import say
 from reports.model.report import MetricFacts
 from reports.model.section import Finding, Section, SectionTable, plain_table
-from reports.numbers import counted, listing, number
+from reports.numbers import counted, listing, number, prose
 from reports.records.frame import StudyResults
+from reports.sections.joining import quoted
 from reports.statistics.comparisons import Paired
 from reports.statistics.ranks import FEWEST_ARMS, Ranks, ranks
 from reports.statistics.verdicts import Decision, decide
@@ -56,28 +58,34 @@ def all_arms(results: StudyResults, metric: MetricFacts) -> Section | None:
     found = results.once(every_pair)
     if len(found.ranks.arms) < FEWEST_ARMS or found.ranks.n < 2:
         return None
-    lead = f"In each repeat the arms are ranked by {metric.title}, the best first."
+    lead = say("In each repeat the arms are ranked by {metric}, the best first.", metric=metric.title)
     if found.pairs:
-        lead += (
-            f" Two arms are shown to differ if the tests of the verdicts say so, corrected for all "
-            f"{counted(len(found.pairs), 'pair')} of arms (Holm)."
+        tested = say(
+            "Two arms are shown to differ if the tests of the verdicts say so, corrected for all "
+            "{pairs} of arms (Holm).",
+            pairs=counted(len(found.pairs), "pair"),
         )
+        lead = prose(lead, tested)
     return Section(
         key="all_arms",
-        title="All arms against all",
-        question="Which arms stand out when all are ranked together?",
+        title=say("All arms against all"),
+        question=say("Which arms stand out when all are ranked together?"),
         lead=lead,
         findings=tuple(_findings(found)),
         figures=("average_ranks",),
         tables=(
             SectionTable(
                 "ranks",
-                f"Average rank by {metric.title} over {counted(found.ranks.n, 'repeat')}, 1 is the best",
+                say(
+                    "Average rank by {metric} over {repeats}, 1 is the best",
+                    metric=metric.title,
+                    repeats=counted(found.ranks.n, "repeat"),
+                ),
                 plain_table(("arm", "average rank"), list(zip(found.ranks.arms, found.ranks.average, strict=True))),
             ),
             SectionTable(
                 "pairs",
-                f"Every pair of arms on {metric.title}, corrected together",
+                say("Every pair of arms on {metric}, corrected together", metric=metric.title),
                 plain_table(
                     ("arm", "against", "difference", "low", "high", "p after Holm", "verdict"),
                     [
@@ -95,38 +103,62 @@ def all_arms(results: StudyResults, metric: MetricFacts) -> Section | None:
 def _findings(found: EveryPair) -> list[Finding]:
     ranked = found.ranks
     if len(set(ranked.average)) == 1:
-        return [Finding("All arms have the same average rank, so there is nothing to rank.", "tied", "open")]
+        return [Finding(say("All arms have the same average rank, so there is nothing to rank."), "tied", "open")]
     shared = any(paired.shared for _, _, paired, _ in found.pairs)
-    beyond = " on new items of the corpus" if shared else ""
     only_here = sum(decision.only_these_items for *_, decision in found.pairs)
-    here = f"On the tested items alone, {counted(only_here, 'pair')} can be told apart." if only_here else ""
-    first = [Finding(f"'{ranked.arms[0]}' ranks first with {number(ranked.average[0])} on average.")]
+    here = (
+        say("On the tested items alone, {pairs} can be told apart.", pairs=counted(only_here, "pair"))
+        if only_here
+        else ""
+    )
+    first = [
+        Finding(
+            say(
+                "'{arm}' ranks first with {average} on average.",
+                arm=ranked.arms[0],
+                average=number(ranked.average[0]),
+            )
+        )
+    ]
     if not found.pairs:
         return first
     if ranked.alike == (ranked.arms,):
-        return [*first, Finding(f"No two arms are shown to differ{beyond}.", "not told apart", "open", here)]
-    groups = [Finding(f"Not shown to differ{beyond}: {_named(group)}.", evidence=here) for group in ranked.alike]
-    return first + groups
+        none = say(
+            "No two arms are shown to differ on new items of the corpus."
+            if shared
+            else "No two arms are shown to differ."
+        )
+        return [*first, Finding(none, "not told apart", "open", here)]
+    return first + [Finding(_alike(_named(group), shared), evidence=here) for group in ranked.alike]
+
+
+def _alike(group: str, shared: bool) -> str:
+    if shared:
+        return say("Not shown to differ on new items of the corpus: {group}.", group=group)
+    return say("Not shown to differ: {group}.", group=group)
 
 
 def _named(group: tuple[str, ...]) -> str:
     if len(group) <= NAMED:
-        return listing([f"'{name}'" for name in group])
-    return f"the {len(group)} arms from '{group[0]}' to '{group[-1]}'"
+        return listing([quoted(name) for name in group])
+    return say("the {n} arms from '{first}' to '{last}'", n=len(group), first=group[0], last=group[-1])
 
 
 def _limits(found: EveryPair, results: StudyResults) -> str:
-    text = "Ranks say how often an arm is ahead, not by how much. They depend on which other arms take part. "
-    if found.pairs:
-        text += "Not shown to differ does not mean equal. The verdicts rest on the study's own comparisons."
-    else:
-        text += "The study adds repeats by its own rule, so only its own comparisons are tested."
     left = [arm.name for arm in results.study.arms if arm.name not in found.ranks.arms]
-    if left:
-        text += f" Without a score and left out: {listing(left)}."
-    return text + (
-        " Only repeats in which every one of these arms has a score count, of "
-        f"{counted(results.study.repeats, 'repeat')}."
-        if found.ranks.n < results.study.repeats
-        else ""
+    few = found.ranks.n < results.study.repeats
+    return prose(
+        say("Ranks say how often an arm is ahead, not by how much. They depend on which other arms take part."),
+        say(
+            "Not shown to differ does not mean equal. The verdicts rest on the study's own comparisons."
+            if found.pairs
+            else "The study adds repeats by its own rule, so only its own comparisons are tested."
+        ),
+        say("Without a score and left out: {left}.", left=listing(left)) if left else "",
+        say(
+            "Only repeats in which every one of these arms has a score count, of {repeats}.",
+            repeats=counted(results.study.repeats, "repeat"),
+        )
+        if few
+        else "",
     )

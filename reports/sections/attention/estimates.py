@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from mmcore.answers.attention import AttentionResult, Layer, RolloutFaithfulness
+from mmcore.language import later, say
 from reports.records.frame import StudyResults
 from reports.sections.faithfulness import Faithfulness, judge
 from reports.sections.family import Test, differences_of, judge_together
@@ -34,12 +35,16 @@ Compared = Literal["rollout", "occlusion"]
 """The weight that rollout gives, and the change of outputs."""
 
 MEASURES: dict[Measure, str] = {
-    "entropy": "how widely attention spreads",
-    "distance": "how far attention looks",
-    "events": "how much attention goes to edits",
-    "apart": "how far heads differ",
+    "entropy": later("how widely attention spreads"),
+    "distance": later("how far attention looks"),
+    "events": later("how much attention goes to edits"),
+    "apart": later("how far heads differ"),
 }
 """What is compared between arms, in words; each is a mean over layers and heads."""
+LABEL_CHANGES = later("how much attention goes to label changes")
+"""What edits are called where the target is a label: no editor cut there."""
+OTHERS = later("other steps (earlier ones where a model cannot look ahead)")
+"""Steps that are ranked, of models of which some look ahead."""
 
 _ENDS = {"distance": (0.0, math.inf), "events": (-1.0, 1.0)}
 """Between which numbers a measure of a layer can lie, where that is not 0 to 1."""
@@ -88,6 +93,7 @@ class Attending:
     Args:
         arms: those with answers, in the study's order. by_arm: their answers by repeat.
         step: seconds of a step; None where steps are rows.
+        of_labels: whether targets are labels, whose changes are no edits.
     """
 
     arms: tuple[str, ...]
@@ -96,6 +102,7 @@ class Attending:
     reference: str
     alpha: float
     overlap: float
+    of_labels: bool = False
 
     @classmethod
     def of(cls, results: StudyResults) -> Attending | None:
@@ -108,7 +115,8 @@ class Attending:
             return None
         first = next(iter(by_arm[arms[0]].values()))
         study = results.study
-        return cls(arms, by_arm, first.step, study.reference, study.alpha, results.overlap)
+        of_labels = results.corpus.task == "label"
+        return cls(arms, by_arm, first.step, study.reference, study.alpha, results.overlap, of_labels)
 
     @property
     def level(self) -> float:
@@ -119,6 +127,15 @@ class Attending:
     def unit(self) -> str:
         """Of distances in time."""
         return "steps" if self.step is None else "s"
+
+    @property
+    def unit_words(self) -> str:
+        """The same in the language of this moment."""
+        return say("steps") if self.step is None else "s"
+
+    def measure_words(self, measure: Measure) -> str:
+        """Of :data:`MEASURES`, with label changes instead of edits where targets are labels."""
+        return LABEL_CHANGES if self.of_labels and measure == "events" else MEASURES[measure]
 
     @cached_property
     def repeats(self) -> tuple[int, ...]:
@@ -152,13 +169,14 @@ class Attending:
         """The steps that are ranked for an output of an arm: ``earlier steps``, ``other steps`` or ``steps``."""
         if self.of_items:
             return "steps"
-        return "earlier steps" if next(iter(self.by_arm[arm].values())).causal else "other steps"
+        causal = next(iter(self.by_arm[arm].values())).causal
+        return later("earlier steps") if causal else later("other steps")
 
     @property
     def ranked_of_all(self) -> str:
         """The same of all arms, for words about all of them."""
         rankings = list(dict.fromkeys(map(self.ranked, self.arms)))
-        return rankings[0] if len(rankings) == 1 else "other steps (earlier ones where a model cannot look ahead)"
+        return rankings[0] if len(rankings) == 1 else OTHERS
 
     # Layers --------------------------------------------------------------------------------------------------------
     def layers(self, arm: str) -> tuple[tuple[str, int], ...]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import intervals, name_rows
 from reports.figures.style import INK, MOST_ARMS, colour, legend_over_all, marker, only_first, sheet, shortened
-from reports.numbers import percent
+from reports.numbers import percent, prose
 from reports.records.frame import StudyResults
 from reports.sections.attention.estimates import Attending, Correlation
 from reports.sections.faithfulness import STRONG, WEAK
 
 _WORDS: dict[Correlation, str] = {
-    "occlusion": "removing steps",
-    "gradient": "gradient × input",
-    "beyond": "… with nearness held fixed",
-    "nearness": "nearness alone",
+    "occlusion": later("removing steps"),
+    "gradient": later("gradient × input"),
+    "beyond": later("… with nearness held fixed"),
+    "nearness": later("nearness alone"),
 }
 
 
@@ -42,21 +43,26 @@ class AttentionFaithfulness(OfAttention):
     """Rank correlation of rollout with what matters, by arm."""
 
     name = "attention_faithfulness"
-    title = "How far attention can be believed"
+    title = later("How far attention can be believed")
     value = "rho"
 
     @property
     def description(self) -> str:
         arms, level = (len(self.found.arms), self.found.level) if self.found else (0, 0.95)
-        ranked = self.found.ranked_of_all if self.found else "earlier steps"
-        return (
-            f"Rank correlation, over {ranked}, of the weight that attention rollout gives them with how far "
+        ranked = say(self.found.ranked_of_all if self.found else "earlier steps")
+        said = say(
+            "Rank correlation, over {ranked}, of the weight that attention rollout gives them with how far "
             "outputs move when they are removed (circle: this decides the word), with gradient × input (square), "
             "and with the former while nearness is held fixed (diamond). Open triangle: the correlation of a picture "
-            f"that ignores the model and says that near steps matter more. Means over repeats with {percent(level)} "
-            f"intervals. Faithful: the circle's interval is right of {STRONG}; not faithful: left of "
-            f"{WEAK}.{only_first(arms)}"
+            "that ignores the model and says that near steps matter more. Means over repeats with {level} "
+            "intervals. Faithful: the circle's interval is right of {strong}; not faithful: left of "
+            "{weak}.",
+            ranked=ranked,
+            level=percent(level),
+            strong=STRONG,
+            weak=WEAK,
         )
+        return prose(said, only_first(arms).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm and measure: ``arm, measure, rho, low, high, n, label``."""
@@ -81,9 +87,9 @@ class AttentionFaithfulness(OfAttention):
             mine = frame.loc[(frame["measure"] == words) & frame["arm"].isin(arms)]
             mine = mine.assign(row=[arms.index(arm) + (i - 1.5) * 0.17 for arm in mine["arm"]])
             look = {"shape": marker(i), "size": 5.5, "linewidth": 1.0, "filled": measure != "nearness"}
-            intervals(axes, mine, x="rho", tint=colour(i), line=1.4, label=words, **look)
+            intervals(axes, mine, x="rho", tint=colour(i), line=1.4, label=say(words), **look)
         name_rows(axes, [shortened(arm, 22) for arm in arms])
         axes.set_xlim(min([-0.1, *(frame["low"].dropna() - 0.02)]), 1.02)
-        axes.set_xlabel("rank correlation with rollout")
+        axes.set_xlabel(say("rank correlation with rollout"))
         legend_over_all(figure, 2, handletextpad=0.4)
         return figure

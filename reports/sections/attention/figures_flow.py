@@ -6,8 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.marks import curve, dots
 from reports.figures.style import INK, MOST_ARMS, PAPER, colour, only_first, sheet, shortened
+from reports.numbers import prose
 from reports.sections.attention.figures_faithfulness import OfAttention
 
 TOKENS = "bottleneck"
@@ -22,19 +24,20 @@ class AttentionFlow(OfAttention):
     """Shares of the modalities in what is fused, or in what they read of one another."""
 
     name = "attention_flow"
-    title = "What flows between modalities"
+    title = later("What flows between modalities")
     value = "share"
 
     @property
     def description(self) -> str:
-        return (
+        said = say(
             "From left to right; the width of a line is the share, mean over test steps, layers and repeats. Pooling "
             "by attention, addition and decision: the weight of each modality. Hierarchical: how much a gate lets pass "
             "from either side. Cross-modal: how much of a modality's new state is read from the other one, by norm; a "
             "modality is on the left as a source and on the right as a reader. Bottleneck: how much of the tokens' "
             "attention goes to a modality, and how much of a modality's goes to the tokens. Shares of different "
-            f"fusions mean different things; compare within a plot.{only_first(len(self.arms))}"
+            "fusions mean different things; compare within a plot."
         )
+        return prose(said, only_first(len(self.arms)).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, source and target: ``arm, source, target, share, layers, n``; share: mean over layers."""
@@ -82,7 +85,7 @@ def _lines(axes: Axes, flows: list[tuple[str, str, float]]) -> None:
         middle = side == "center"
         shift = {"right": -0.03, "left": 0.03, "center": 0.0}[side]
         # The last unit of a tree is what is fused, and its name holds all others.
-        shown = "fused" if "|" in name and column == last else shortened(name, 13)
+        shown = say("fused") if "|" in name and column == last else shortened(name, 13)
         axes.text(x + shift * last, -0.1 if middle else y, shown, ha=side, va="center_baseline" if middle else "center")
     axes.set_xlim(-0.36 * last, 1.36 * last)
     axes.set_ylim(-0.06, 1.0)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.marks import dots, name_rows
 from reports.figures.style import INK, MOST_ARMS, colour, only_first, sheet, shortened
+from reports.numbers import prose
 from reports.sections.attention.figures_faithfulness import OfAttention
 
 MOST_LAYERS = 8
@@ -17,19 +19,21 @@ class AttentionHeads(OfAttention):
     """Entropy and mean distance of every head, by arm and layer."""
 
     name = "attention_heads"
-    title = "Heads by layer"
+    title = later("Heads by layer")
     value = "entropy"
 
     @property
     def description(self) -> str:
         arms = len(self.found.arms) if self.found else 0
-        return (
+        said = say(
             "One dot for each head and repeat, a bar at their mean. Left, entropy: 1 spreads equally over all steps "
             "that may be looked at, 0 looks at a single step. Right, mean distance in time of the steps looked at; the "
             "thin line is where equal weights would look. “a←b” is what a reads from b; “before” and “encoder” with a "
-            f"name are a modality's own layers; “head” attends from track to step. At most {MOST_LAYERS} layers of an "
-            f"arm are drawn; the table has all.{only_first(arms)}"
+            "name are a modality's own layers; “head” attends from track to step. At most {most} layers of an "
+            "arm are drawn; the table has all.",
+            most=MOST_LAYERS,
         )
+        return prose(said, only_first(arms).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, repeat, layer and head: ``entropy, distance, uniform_distance``."""
@@ -65,9 +69,9 @@ class AttentionHeads(OfAttention):
             name_rows(axes, [_label(one) for one in lines])
         for text, one in zip(left.get_yticklabels(), lines, strict=True):
             text.set_fontweight("bold" if isinstance(one, str) else "normal")
-        left.set(xlim=(0, 1.02), xlabel="entropy")
+        left.set(xlim=(0, 1.02), xlabel=say("entropy"))
         right.set_xlim(left=0)
-        right.set_xlabel(f"distance ({self.found.unit if self.found else ''})")
+        right.set_xlabel(say("distance ({unit})", unit=self.found.unit_words if self.found else ""))
         return figure
 
 

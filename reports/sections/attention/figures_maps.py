@@ -10,9 +10,10 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from mmcore.answers.attention import Map, Window
+from mmcore.language import later, say
 from reports.figures.marks import dots
 from reports.figures.style import COLOURS, sheet, shortened
-from reports.numbers import listing, number
+from reports.numbers import listing, number, prose
 from reports.sections.attention.figures_faithfulness import OfAttention
 
 MOST_DRAWN = 3
@@ -27,23 +28,37 @@ class AttentionMaps(OfAttention):
     """Layers and rollout of one window of the first repeat, the same window for all arms."""
 
     name = "attention_maps"
-    title = "Attention in one test window"
+    title = later("Attention in one test window")
     value = "weight"
 
     @property
     def description(self) -> str:
         windows = self._windows()
         if not windows:
-            return "No window was kept."
+            return say("No window was kept.")
         (_, repeat, first), *_ = windows
         items = list(dict.fromkeys(window.item for _, _, window in windows))
         arms = len(self.found.arms) if self.found else 0
-        left_out = f" The first {MOST_DRAWN} of {arms} arms are drawn." if arms > MOST_DRAWN else ""
-        return (
-            f"Where each step (from top to bottom) looks (from left to right) in a window of {listing(items)}, repeat "
-            f"{repeat}, {first.steps} steps: first and last layer, mean over heads, and rollout through all layers. "
-            f"Shades begin at weights of {listing([number(weight) for weight, _ in SHADES])}. Marks along the lower "
-            f"edge are edits. Lighter cells are left out. One window is an example, not evidence.{left_out}"
+        left_out = (
+            say("The first {most} of {arms} arms are drawn.", most=MOST_DRAWN, arms=arms) if arms > MOST_DRAWN else ""
+        )
+        return prose(
+            say(
+                "Where each step (from top to bottom) looks (from left to right) in a window of {items}, repeat "
+                "{repeat}, {steps} steps: first and last layer, mean over heads, and rollout through all layers. "
+                "Shades begin at weights of {weights}.",
+                items=listing(items),
+                repeat=repeat,
+                steps=first.steps,
+                weights=listing([number(weight) for weight, _ in SHADES]),
+            ),
+            say(
+                "Marks along the lower edge are label changes."
+                if self.found is not None and self.found.of_labels
+                else "Marks along the lower edge are edits."
+            ),
+            say("Lighter cells are left out. One window is an example, not evidence."),
+            left_out,
         )
 
     def numbers(self) -> pd.DataFrame:
@@ -74,13 +89,13 @@ class AttentionMaps(OfAttention):
             row, maps = plots[ACROSS * i : ACROSS * (i + 1)], _chosen(window)
             for axes, (words, weights) in zip(row, maps, strict=False):
                 _heat(axes, weights, window, self.step)
-                axes.set_title(shortened(words, 18), fontsize=9.5)
+                axes.set_title(shortened(_title(words), 18), fontsize=9.5)
             for axes in row[len(maps) :]:
                 axes.set_axis_off()
             row[0].set_ylabel(shortened(arm, 22))
             for axes in row[1:]:
                 axes.tick_params(labelleft=False)
-        plots[1 - ACROSS].set_xlabel(f"step looked at ({self.found.unit if self.found else ''})")
+        plots[1 - ACROSS].set_xlabel(say("step looked at ({unit})", unit=self.found.unit_words if self.found else ""))
         return figure
 
 
@@ -96,6 +111,14 @@ def _chosen(window: Window) -> list[tuple[str, np.ndarray]]:
 def _name(one: Map) -> str:
     place = one.place.removeprefix("encoder").removeprefix("/")
     return f"{place} layer {one.layer + 1}".strip()
+
+
+def _title(words: str) -> str:
+    """The name of a map in the language of this moment."""
+    place, layer, number_of = words.rpartition("layer ")
+    if not layer:
+        return say(words)
+    return say("{place} layer {n}", place=place.strip(), n=number_of).strip()
 
 
 def _cells(arm: str, repeat: int, window: Window, words: str, weights: np.ndarray) -> pd.DataFrame:

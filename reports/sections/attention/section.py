@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import math
 
+from mmcore.language import later, say
 from reports.model.section import Finding, Section, SectionTable
-from reports.numbers import counted, interval, listing, number, percent, probability
+from reports.numbers import counted, interval, listing, number, percent, probability, prose
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
-from reports.sections.attention.estimates import MEASURES, Attending, Correlation, Measure
+from reports.sections.attention.estimates import MEASURES, OTHERS, Attending, Correlation, Measure
 from reports.sections.attention.tables import difference_table, faithfulness_table, flow_table, layer_table
-from reports.sections.faithfulness import RULE, Label
+from reports.sections.faithfulness import Label, rule
+from reports.sections.joining import clauses
 from reports.statistics.intervals import Estimate
 
 TOKENS = "bottleneck"
 """The name of bottleneck tokens among sources and targets of a flow."""
 
 _BELIEVE: dict[Label, str] = {
-    "faithful": "Attention shows what {arm} uses: {ranked} to which rollout gives more weight "
-    "matter more to the outputs.",
-    "weakly faithful": "Attention is a weak guide to the {ranked} that matter to the outputs of {arm}.",
-    "not faithful": "Attention does not show which {ranked} matter to the outputs of {arm}: its maps "
-    "are no explanation.",
-    "not shown": "It is not known whether attention shows which {ranked} matter to {arm}.",
+    "faithful": later(
+        "Attention shows what {arm} uses: {ranked} to which rollout gives more weight matter more to the outputs."
+    ),
+    "weakly faithful": later("Attention is a weak guide to the {ranked} that matter to the outputs of {arm}."),
+    "not faithful": later(
+        "Attention does not show which {ranked} matter to the outputs of {arm}: its maps are no explanation."
+    ),
+    "not shown": later("It is not known whether attention shows which {ranked} matter to {arm}."),
 }
 
 
@@ -34,8 +38,8 @@ def section(results: StudyResults) -> Section | None:
     shown = shown_arms(results, found.arms)
     return Section(
         key="attention",
-        title="Attention",
-        question="Where does attention look, and does it show what the model uses?",
+        title=say("Attention"),
+        question=say("Where does attention look, and does it show what the model uses?"),
         lead=_lead(found),
         findings=(
             *(_believed(found, arm) for arm in shown),
@@ -51,19 +55,24 @@ def section(results: StudyResults) -> Section | None:
         tables=(
             SectionTable(
                 "faithfulness",
-                "Rank correlation of attention rollout with what matters, by arm: mean and interval over repeats",
+                say("Rank correlation of attention rollout with what matters, by arm: mean and interval over repeats"),
                 faithfulness_table(found),
             ),
             SectionTable(
-                "layers", f"What heads do, by layer: means over heads and repeats; distances in {found.unit}",
+                "layers", say(
+                    "What heads do, by layer: means over heads and repeats; distances in {unit}",
+                    unit=found.unit_words,
+                ),
                 layer_table(found),
             ),
-            *([SectionTable("flow", "What flows between modalities, by arm and layer", flows)]
+            *([SectionTable("flow", say("What flows between modalities, by arm and layer"), flows)]
               if (flows := flow_table(found)).rows else []),
             SectionTable(
                 "differences",
-                "Attention of each arm against the reference, and the share of each measure's variance between arms "
-                "(ICC)",
+                say(
+                    "Attention of each arm against the reference, and the share of each measure's variance between "
+                    "arms (ICC)"
+                ),
                 difference_table(found),
             ),
         ),
@@ -71,49 +80,61 @@ def section(results: StudyResults) -> Section | None:
     )  # fmt: skip
 
 
+_SPANS = {
+    "earlier steps": later("earlier spans"),
+    "other steps": later("other spans"),
+    OTHERS: later("other spans (earlier ones where a model cannot look ahead)"),
+}
+
+
 def _lead(found: Attending) -> str:
+    recorded = say(
+        "Attention was recorded on every test window. Rollout follows it through all layers; in each layer, half of "
+        "the residual sum bypasses attention."
+    )
     if found.of_items:
-        ranked = (
-            "for the output of each item, all spans were ranked by how far the output moved and by the weight that "
-            "rollout, taken over all steps, gives them. ρ is the rank correlation, averaged over windows, then over "
-            "items."
+        ranked = say(
+            "To measure whether rollout is faithful, on up to 24 windows spread over the test items one span of steps "
+            "after another was removed from all modalities, and for the output of each item, all spans were ranked by "
+            "how far the output moved and by the weight that rollout, taken over all steps, gives them. ρ is the rank "
+            "correlation, averaged over windows, then over items."
         )
     else:
-        spans = found.ranked_of_all.replace("steps", "spans")
-        ranked = (
-            f"for every output, the {spans} were ranked by how far the output moved and by the weight that rollout "
-            "gives them. The step itself is left out, since the residual sum alone would get it right. ρ is the "
-            "rank correlation, averaged over outputs, then over items."
+        ranked = say(
+            "To measure whether rollout is faithful, on up to 24 windows spread over the test items one span of steps "
+            "after another was removed from all modalities, and for every output, the {spans} were ranked by how far "
+            "the output moved and by the weight that rollout gives them. The step itself is left out, since the "
+            "residual sum alone would get it right. ρ is the rank correlation, averaged over outputs, then over items.",
+            spans=say(_SPANS[found.ranked_of_all]),
         )
-    return (
-        "Attention was recorded on every test window. Rollout follows it through all layers; in each layer, half of "
-        "the residual sum bypasses attention. To measure whether rollout is faithful, on up to 24 windows spread over "
-        f"the test items one span of steps after another was removed from all modalities, and {ranked} {RULE}"
-    )
+    return prose(recorded, ranked, rule())
 
 
 # Findings ----------------------------------------------------------------------------------------------------------
 def _believed(found: Attending, arm: str) -> Finding:
     judged = found.faithfulness(arm)
     if not judged.correlation.n:
-        return Finding(f"Nothing in {arm} attends over time, or its outputs could not be ranked.", "not shown", "open")
-    text = _BELIEVE[judged.label].format(arm=arm, ranked=found.ranked(arm))
+        nothing = say("Nothing in {arm} attends over time, or its outputs could not be ranked.", arm=arm)
+        return Finding(nothing, "not shown", "open")
+    text = say(_BELIEVE[judged.label], arm=arm, ranked=say(found.ranked(arm)))
     beyond, near = found.correlated(arm, "beyond"), found.correlated(arm, "nearness")
     believed = judged.label in ("faithful", "weakly faithful")
     # Nearness can only explain the correlation where nearness alone is right to some degree.
     if believed and beyond.n > 1 and beyond.low <= 0 and near.low > 0:
-        text += " But it is not shown to say more than that near steps matter most."
-    more = [f"with the effect of removing steps: {judged.evidence}"]
-    others: dict[Correlation, str] = {
-        "gradient": "with gradient × input",
-        "beyond": "with nearness held fixed",
-        "nearness": "nearness alone",
-    }
-    for name, words in others.items():
+        text = prose(text, say("But it is not shown to say more than that near steps matter most."))
+    more = [say("Rank correlation with the effect of removing steps: {evidence}", evidence=judged.evidence)]
+    for name, words in _BESIDE.items():
         rho = found.correlated(arm, name)
         if rho.n:
-            more.append(f"{words}: ρ = {_mean(rho)}")
-    return Finding(text, judged.label, judged.tone, "Rank correlation " + "; ".join(more))
+            more.append(say(words, rho=_mean(rho)))
+    return Finding(text, judged.label, judged.tone, clauses(more))
+
+
+_BESIDE: dict[Correlation, str] = {
+    "gradient": later("with gradient × input: ρ = {rho}"),
+    "beyond": later("with nearness held fixed: ρ = {rho}"),
+    "nearness": later("nearness alone: ρ = {rho}"),
+}
 
 
 def _others(found: Attending, shown: tuple[str, ...]) -> list[Finding]:
@@ -122,9 +143,11 @@ def _others(found: Attending, shown: tuple[str, ...]) -> list[Finding]:
     for arm in found.arms:
         judged = found.faithfulness(arm)
         if arm not in shown and judged.correlation.n:
-            by_label.setdefault(judged.label, []).append(f"{arm} ({number(judged.correlation.mean)})")
-    parts = [f"{listing(arms)}: {label}" for label, arms in by_label.items()]
-    return [Finding(f"The other arms (ρ in brackets): {'; '.join(parts)}.")] if parts else []
+            by_label.setdefault(judged.label, []).append(
+                say("{name} ({value})", name=arm, value=number(judged.correlation.mean))
+            )
+    parts = [say("{arms}: {label}", arms=listing(arms), label=say(label)) for label, arms in by_label.items()]
+    return [Finding(say("The other arms (ρ in brackets): {parts}.", parts=clauses(parts)))] if parts else []
 
 
 def _overstated(found: Attending, arm: str) -> list[Finding]:
@@ -133,15 +156,33 @@ def _overstated(found: Attending, arm: str) -> list[Finding]:
     difference = found.shared(rollout_R - effect_R, -1.0)
     if found.p_of(arm, "past") > found.alpha or difference.low <= 0 <= difference.high:
         return []
-    word = "overstates" if difference.mean > 0 else "understates"
     said, true = found.shared(rollout_R), found.shared(effect_R)
     ranked = found.ranked(arm)
-    what = "the past" if ranked == "earlier steps" else f"the {ranked}"
+    if ranked == "earlier steps":
+        what = say("the past")
+    else:
+        what = say("the other steps" if ranked == "other steps" else "the steps")
     return [
         Finding(
-            f"Rollout {word} {what} of {arm}: it gives {_percent(said)} of its weight to {ranked}, which account for "
-            f"{_percent(true)} of the change when single steps are removed.",
-            evidence=f"Difference {number(difference.mean, signed=True)}, {_interval(found, difference)}",
+            say(
+                "Rollout overstates {what} of {arm}: it gives {said} of its weight to {ranked}, which account for "
+                "{true} of the change when single steps are removed."
+                if difference.mean > 0
+                else "Rollout understates {what} of {arm}: it gives {said} of its weight to {ranked}, which account "
+                "for {true} of the change when single steps are removed.",
+                what=what,
+                arm=arm,
+                said=_percent(said),
+                ranked=say(ranked),
+                true=_percent(true),
+            ),
+            evidence=say(
+                "Difference {mean}, {level} interval {edges}, {repeats}",
+                mean=number(difference.mean, signed=True),
+                level=percent(found.level),
+                edges=interval(difference.low, difference.high),
+                repeats=counted(difference.n, "repeat"),
+            ),
         )
     ]
 
@@ -153,22 +194,54 @@ def _looks(found: Attending, arm: str) -> Finding:
         found.measured(arm, "events"),
     )
     uniform, base = found.measured(arm, "distance", uniform=True), found.measured(arm, "events", uniform=True)
-    text = (
-        f"Attention of {arm} looks {number(away.mean)} {found.unit} away on average, where equal weights would look "
-        f"{number(uniform.mean)} {found.unit}, and has {_percent(entropy)} of the maximum entropy."
+    text = say(
+        "Attention of {arm} looks {away} {unit} away on average, where equal weights would look {uniform} {unit}, and "
+        "has {entropy} of the maximum entropy.",
+        arm=arm,
+        away=number(away.mean),
+        unit=found.unit_words,
+        uniform=number(uniform.mean),
+        entropy=_percent(entropy),
     )
     if events.n > 1 and base.mean > 0:
         sure = found.p_of(arm, "events") <= found.alpha and not events.low <= 0 <= events.high
-        word = "more" if events.mean > 0 else "less"
-        get = f"get {word}" if sure else "are not shown to get more or less"
-        text += f" Steps with an edit {get} than their share."
+        text = prose(text, _on_events(found, events.mean if sure else 0.0))
     return Finding(
         text,
-        evidence=(
-            f"Distance {_mean(away)}, entropy {_mean(entropy)}, share on edits minus the share of equal weights "
-            f"({number(base.mean)}) {_mean(events, signed=True)}; {percent(found.level)} intervals over "
-            f"{counted(away.n, 'repeat')}"
+        evidence=say(
+            "Distance {away}, entropy {entropy}, share on label changes minus the share of equal weights ({base}) "
+            "{events}; {level} intervals over {repeats}"
+            if found.of_labels
+            else "Distance {away}, entropy {entropy}, share on edits minus the share of equal weights ({base}) "
+            "{events}; {level} intervals over {repeats}",
+            away=_mean(away),
+            entropy=_mean(entropy),
+            base=number(base.mean),
+            events=_mean(events, signed=True),
+            level=percent(found.level),
+            repeats=counted(away.n, "repeat"),
         ),
+    )
+
+
+def _on_events(found: Attending, more: float) -> str:
+    """Whether edits, or label changes, get more than their share; 0: it is not shown."""
+    if not more:
+        return say(
+            "Steps with a label change are not shown to get more or less than their share."
+            if found.of_labels
+            else "Steps with an edit are not shown to get more or less than their share."
+        )
+    if more > 0:
+        return say(
+            "Steps with a label change get more than their share."
+            if found.of_labels
+            else "Steps with an edit get more than their share."
+        )
+    return say(
+        "Steps with a label change get less than their share."
+        if found.of_labels
+        else "Steps with an edit get less than their share."
     )
 
 
@@ -184,35 +257,63 @@ def _flow(found: Attending, arm: str) -> list[Finding]:
     (most, high), (least, low) = (pick(flows.items(), key=lambda one: one[1].mean) for pick in (max, min))
     return [
         Finding(
-            f"In {arm}, most flows {_way(most)} ({_percent(high)}) and least {_way(least)} ({_percent(low)}).",
-            evidence=f"{_mean(high)} and {_mean(low)}, means over test steps and {counted(high.n, 'repeat')}",
+            say(
+                "In {arm}, most flows {most} ({high}) and least {least} ({low}).",
+                arm=arm,
+                most=_way(most),
+                high=_percent(high),
+                least=_way(least),
+                low=_percent(low),
+            ),
+            evidence=say(
+                "{high} and {low}, means over test steps and {repeats}",
+                high=_mean(high),
+                low=_mean(low),
+                repeats=counted(high.n, "repeat"),
+            ),
         )
     ]
 
 
 def _way(flow: tuple[str, str, int]) -> str:
     source, target, _ = flow
-    return f"from {_ENDS.get(source, source)} to {_ENDS.get(target, target)}"
+    return say("from {source} to {target}", source=_end(source), target=_end(target))
 
 
-_ENDS = {"fused": "what is fused", TOKENS: "the bottleneck", "prediction": "the prediction"}
+def _end(name: str) -> str:
+    return say(_ENDS[name]) if name in _ENDS else name
+
+
+_ENDS = {"fused": later("what is fused"), TOKENS: later("the bottleneck"), "prediction": later("the prediction")}
 
 
 def _differences(found: Attending) -> list[Finding]:
     """By measure, which arms differ from the reference, and whether repeats agree on the differences."""
     findings = []
-    for name, words in MEASURES.items():
+    for name in MEASURES:
         decided = [d for d in found.differences if d.measure == name and d.test.sign]
         if not decided:
             continue
         listed = [f"{d.arm} {number(d.test.estimate.mean, signed=True)}" for d in decided]
         findings.append(
             Finding(
-                f"Arms differ from {found.reference} in {words}: {listing(listed)}{_unit(found, name)}.",
+                say(
+                    "Arms differ from {reference} in {words}: {listed} {unit}."
+                    if name == "distance"
+                    else "Arms differ from {reference} in {words}: {listed}.",
+                    reference=found.reference,
+                    words=say(found.measure_words(name)),
+                    listed=listing(listed),
+                    unit=found.unit_words,
+                ),
                 "differs",
                 "plain",
-                f"{_agreed(found, name)}; largest p after correction for {len(found.differences)} comparisons: "
-                f"{probability(max(d.test.p for d in decided))}",
+                say(
+                    "{agreed}; largest p after correction for {n} comparisons: {p}",
+                    agreed=_agreed(found, name),
+                    n=len(found.differences),
+                    p=probability(max(d.test.p for d in decided)),
+                ),
             )
         )
     asked = [d for d in found.differences if d.test.estimate.n]
@@ -220,11 +321,18 @@ def _differences(found: Attending) -> list[Finding]:
         few = all(d.test.outcome == "too few repeats" for d in asked)
         findings.append(
             Finding(
-                "No difference in attention between the arms is shown"
-                + (": there are too few repeats to show any." if few else "."),
+                say(
+                    "No difference in attention between the arms is shown: there are too few repeats to show any."
+                    if few
+                    else "No difference in attention between the arms is shown."
+                ),
                 "not shown",
                 "open",
-                f"{counted(len(asked), 'comparison')} with {found.reference}, judged together",
+                say(
+                    "{comparisons} with {reference}, judged together",
+                    comparisons=counted(len(asked), "comparison"),
+                    reference=found.reference,
+                ),
             )
         )
     return findings
@@ -233,42 +341,59 @@ def _differences(found: Attending) -> list[Finding]:
 def _agreed(found: Attending, name: Measure) -> str:
     value = found.agreement(name)
     if math.isnan(value):
-        return "repeats cannot be compared"
+        return say("repeats cannot be compared")
     share = percent(round(max(value, 0.0), 2))
-    return f"{share} of the variance over arms and repeats lies between arms (ICC {number(value)})"
-
-
-def _unit(found: Attending, measure: str) -> str:
-    return f" {found.unit}" if measure == "distance" else ""
+    return say(
+        "{share} of the variance over arms and repeats lies between arms (ICC {icc})",
+        share=share,
+        icc=number(value),
+    )
 
 
 def _limits(found: Attending) -> str:
     longest = max(found.spans, default=1)
-    span = f"spans of {counted(longest, 'step')}" if longest > 1 else "single steps"
     stable = {arm: found.stability(arm) for arm in found.arms}
     known = [value for value in stable.values() if not math.isnan(value)]
+    removed = (
+        say(
+            "Steps were removed as spans of {steps}; information that only several together carry is missed.",
+            steps=counted(longest, "step"),
+        )
+        if longest > 1
+        else say("Steps were removed as single steps; information that only several together carry is missed.")
+    )
     reading = (
-        " Agreement between the repeats of an arm on how rollout falls off with time: mean rank correlation "
-        f"{number(min(known))} to {number(max(known))}."
+        say(
+            "Agreement between the repeats of an arm on how rollout falls off with time: mean rank correlation "
+            "{edges}.",
+            edges=interval(min(known), max(known)),
+        )
         if known
         else ""
     )
-    return (
-        f"Steps were removed as {span}; information that only several together carry is missed. Heads have no identity "
-        "from one repeat to the next, so they are averaged. Flow is a share of what is read, not of its value: a large "
-        "vector without information has a large share, too. Edits are changes of class targets, which the model must "
-        f"predict. Words are corrected for the number of tests: half of alpha is for tests of single "
-        f"arms (Holm), half for the comparisons of arms, which are judged together.{reading}"
+    return prose(
+        removed,
+        say(
+            "Heads have no identity from one repeat to the next, so they are averaged. Flow is a share of what is "
+            "read, not of its value: a large vector without information has a large share, too."
+        ),
+        say(
+            "Label changes are changes of class targets, which the model must predict."
+            if found.of_labels
+            else "Edits are changes of class targets, which the model must predict."
+        ),
+        say(
+            "Words are corrected for the number of tests: half of alpha is for tests of single arms (Holm), half for "
+            "the comparisons of arms, which are judged together."
+        ),
+        reading,
     )
 
 
 # Words -------------------------------------------------------------------------------------------------------------
 def _mean(e: Estimate, signed: bool = False) -> str:
-    return number(e.mean, signed) + (f" ({interval(e.low, e.high)})" if e.n > 1 else "")
-
-
-def _interval(found: Attending, e: Estimate) -> str:
-    return f"{percent(found.level)} interval {interval(e.low, e.high)}, {counted(e.n, 'repeat')}"
+    mean = number(e.mean, signed)
+    return say("{mean} ({edges})", mean=mean, edges=interval(e.low, e.high)) if e.n > 1 else mean
 
 
 def _percent(e: Estimate) -> str:

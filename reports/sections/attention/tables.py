@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal, get_args
 
+from mmcore.language import later
 from reports.model.section import Table, plain_table
 from reports.sections.attention.estimates import MEASURES, Attending, Compared, Correlation, Difference, Measure
 
@@ -12,12 +13,20 @@ from reports.sections.attention.estimates import MEASURES, Attending, Compared, 
 def faithfulness_table(found: Attending) -> Table:
     """What rollout correlates with, by arm."""
     names: tuple[Correlation, ...] = ("occlusion", "gradient", "beyond", "nearness")
-    words = ("ρ with occlusion", "ρ with gradient × input", "ρ with nearness held fixed", "ρ of nearness alone")
+    words = (
+        later("ρ with occlusion"),
+        later("ρ with gradient × input"),
+        later("ρ with nearness held fixed"),
+        later("ρ of nearness alone"),
+    )
     columns = ["arm", "label"]
     for word in words:
         columns += [word, "low", "high"]
-    beside = "other steps" if any(found.ranked(arm) == "other steps" for arm in found.arms) else "past"
-    columns += [f"{beside} in rollout", f"{beside} in occlusion", "stability of rollout over repeats", "repeats"]
+    if any(found.ranked(arm) == "other steps" for arm in found.arms):
+        columns += [later("other steps in rollout"), later("other steps in occlusion")]
+    else:
+        columns += [later("past in rollout"), later("past in occlusion")]
+    columns += [later("stability of rollout over repeats"), "repeats"]
     rows = []
     for arm in found.arms:
         judged = found.faithfulness(arm)
@@ -33,7 +42,8 @@ def faithfulness_table(found: Attending) -> Table:
 def layer_table(found: Attending) -> Table:
     """What heads do, by arm, place and layer; means over heads."""
     measures: tuple[Measure | Literal["own", "past"], ...] = ("entropy", "distance", "own", "past", "events", "apart")
-    columns = ["arm", "place", "layer", *_LAYER_WORDS, "repeats"]
+    events = _LABEL_CHANGES if found.of_labels else _EDITS
+    columns = ["arm", "place", "layer", *_LAYER_WORDS, events, later("distance between heads (0–1)"), "repeats"]
     rows = []
     for arm in found.arms:
         for place, layer in found.layers(arm):
@@ -43,8 +53,11 @@ def layer_table(found: Attending) -> Table:
 
 
 _LAYER_WORDS = (
-    "entropy (1: as wide as it could)", "distance", "share on the own step", "share on earlier steps",
-    "share on edits above equal weights", "distance between heads (0–1)",
+    later("entropy (1: as wide as it could)"), "distance", later("share on the own step"),
+    later("share on earlier steps"),
+)  # fmt: skip
+_EDITS, _LABEL_CHANGES = (
+    later("share on edits above equal weights"), later("share on label changes above equal weights")
 )  # fmt: skip
 
 
@@ -65,15 +78,15 @@ def difference_table(found: Attending) -> Table:
         "repeats",
     ]  # fmt: skip
     agreement: dict[Measure, float | None] = {name: _known(found.agreement(name)) for name in MEASURES}
-    return plain_table(columns, [_compared_row(d, agreement) for d in found.differences])
+    return plain_table(columns, [_compared_row(found, d, agreement) for d in found.differences])
 
 
-def _compared_row(d: Difference, agreement: dict[Measure, float | None]) -> list[object]:
+def _compared_row(found: Attending, d: Difference, agreement: dict[Measure, float | None]) -> list[object]:
     difference = d.test.estimate
     outcome = {"above": "higher", "below": "lower", "open": "undecided"}.get(d.test.outcome, d.test.outcome)
     numbers = (_known(difference.mean), _known(difference.low), _known(difference.high))
     return [
-        d.arm, d.reference, MEASURES[d.measure], *numbers, d.test.paired.p, d.test.p, outcome,
+        d.arm, d.reference, found.measure_words(d.measure), *numbers, d.test.paired.p, d.test.p, outcome,
         agreement[d.measure], difference.n,
     ]  # fmt: skip
 

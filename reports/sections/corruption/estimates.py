@@ -10,24 +10,36 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from mmcore.answers.answer import Answered
 from mmcore.answers.corruption import CorruptionResult, DamageKind, DamageSample
+from mmcore.language import later
 from reports.records.frame import StudyResults
 from reports.sections.family import Test, differences_of, judge_together
 from reports.sections.yardstick import Yardstick
 from reports.statistics.intervals import Estimate, estimate
 
 KIND_WORDS: dict[DamageKind, str] = {
-    "noise": "noise",
-    "drop": "dropped steps",
-    "gap": "one gap",
-    "lost": "the whole modality lost",
-    "delay": "a delay",
+    "noise": later("noise"),
+    "drop": later("dropped steps"),
+    "gap": later("one gap"),
+    "lost": later("the whole modality lost"),
+    "delay": later("a delay"),
 }
 """Kinds of damage in words, in the order of the page."""
+
+Unit = Literal[
+    "training standard deviations",
+    "share of the steps",
+    "share of the window",
+    "share of the items",
+    "seconds",
+    "steps",
+]
+"""What a level is counted in, as tables say it."""
 
 FAMILIES = 2
 """Families of questions in the section: arms against one another, and each against the naive predictors."""
@@ -51,7 +63,7 @@ class Curve:
     arm: str
     modality: str
     kind: DamageKind
-    unit: str
+    unit: Unit
     reads: bool
     levels: tuple[float, ...]
     score_RL: np.ndarray
@@ -266,7 +278,7 @@ def _row(
     return np.full(count, yardstick.score(answer.clean, component))
 
 
-def _unit(kind: DamageKind, seconds: bool) -> str:
+def _unit(kind: DamageKind, seconds: bool) -> Unit:
     match kind:
         case "noise":
             return "training standard deviations"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mmcore.language import say
 from reports.model.section import Finding
-from reports.numbers import counted, interval, listing, number, percent
-from reports.sections.corruption.estimates import KIND_WORDS, Curve
+from reports.numbers import counted, interval, listing, number, percent, prose
+from reports.sections.corruption.estimates import KIND_WORDS, Curve, Unit
+from reports.sections.joining import clauses
 from reports.statistics.intervals import Estimate, estimate
 
 MOST_NAMED = 4
@@ -29,36 +31,55 @@ def fall(arm: str, curves: Sequence[Curve], level: float, overlap: float, questi
     """
     known = {curve: curve.estimates(level, overlap) for curve in curves if len(curve.known_RL)}
     if not known:
-        return Finding(f"Nothing is known about '{arm}' under damage: it has no score there.", "not known", "open")
+        return Finding(
+            say("Nothing is known about '{arm}' under damage: it has no score there.", arm=arm),
+            "not known",
+            "open",
+        )
     sure = 1 - (1 - level) / questions
     judged = {curve: curve.estimates(sure, overlap) for curve in known}
     undamaged = next(iter(judged.values()))[0]
-    evidence = f"{_costs(list(known), level, overlap)} {_witnesses(known, level)}"
+    evidence = prose(_costs(list(known), level, overlap), _witnesses(known, level))
     if undamaged.high < 0:
         undamaged = next(iter(known.values()))[0]
-        text = f"'{arm}' is below the naive predictors even without damage."
-        clean = f"Undamaged: {_estimate_text(undamaged)}, {percent(level)} interval, {counted(undamaged.n, 'repeat')}."
-        return Finding(text, "below undamaged", "bad", f"{clean} {evidence}")
+        text = say("'{arm}' is below the naive predictors even without damage.", arm=arm)
+        clean = say(
+            "Undamaged: {undamaged}, {level} interval, {repeats}.",
+            undamaged=_estimate_text(undamaged),
+            level=percent(level),
+            repeats=counted(undamaged.n, "repeat"),
+        )
+        return Finding(text, "below undamaged", "bad", prose(clean, evidence))
     below = {curve: start for curve, leads in judged.items() if (start := _below(leads)) is not None}
     above = [curve for curve, leads in judged.items() if all(e.low > 0 for e in leads)]
     if len(above) == len(known):
-        text = f"'{arm}' stays above the naive predictors under every damage that was tried."
+        text = say("'{arm}' stays above the naive predictors under every damage that was tried.", arm=arm)
         return Finding(text, "holds", "good", evidence)
-    opening = ""
-    if undamaged.low <= 0:
-        opening = f"'{arm}' is not shown to be above the naive predictors, even without damage."
+    apart = not undamaged.low <= 0
+    opening = say("'{arm}' is not shown to be above the naive predictors, even without damage.", arm=arm)
     if below:
-        crossings = [f"{_named(curve)} ({_where(curve, start)})" for curve, start in sorted(below.items(), key=_first)]
+        crossings = [_where(curve, start) for curve, start in sorted(below.items(), key=_first)]
+        crossed = say(
+            "'{arm}' falls below the naive predictors with {crossings}."
+            if apart
+            else "'{arm}' is below the naive predictors with {crossings}.",
+            arm=arm,
+            crossings=listing(crossings),
+        )
+        parts = [crossed] if apart else [opening, crossed]
+    elif apart:
         parts = [
-            opening,
-            f"'{arm}' {'is' if opening else 'falls'} below the naive predictors with {listing(crossings)}.",
+            say("It is not shown that '{arm}' falls below the naive predictors, nor that it stays above.", arm=arm)
         ]
     else:
-        parts = [opening or f"It is not shown that '{arm}' falls below the naive predictors, nor that it stays above."]
-    parts.append(_rest("It stays above with", above, known))
-    parts.append(_rest("Not shown either way:", [c for c in known if c not in below and c not in above], known))
+        parts = [opening]
+    open_ones = [c for c in known if c not in below and c not in above]
+    if above:
+        parts.append(say("It stays above with {damage}.", damage=_damage(above, known)))
+    if open_ones:
+        parts.append(say("Not shown either way: {damage}.", damage=_damage(open_ones, known)))
     label, tone = ("falls below", "bad") if below else ("not shown", "open")
-    return Finding(" ".join(part for part in parts if part), label, tone, evidence)
+    return Finding(prose(*parts), label, tone, evidence)
 
 
 def questions_of(curves: Mapping[str, Sequence[Curve]], families: int) -> int:
@@ -81,9 +102,13 @@ def _below(leads: Sequence[Estimate]) -> int | None:
 
 
 def _where(curve: Curve, start: int) -> str:
-    """``from 17 % of the steps on``, or the strongest level alone."""
+    """``noise of audio (from 17 % of the steps on)``, or the strongest level alone."""
     level = _amount(curve.levels[start], curve.unit)
-    return f"at {level}" if start == len(curve.levels) - 1 else f"from {level} on"
+    return say(
+        "{damage} (at {level})" if start == len(curve.levels) - 1 else "{damage} (from {level} on)",
+        damage=_named(curve),
+        level=level,
+    )
 
 
 def _first(one: tuple[Curve, int]) -> float:
@@ -91,25 +116,29 @@ def _first(one: tuple[Curve, int]) -> float:
     return curve.levels[start] / curve.levels[-1]
 
 
-def _rest(start: str, curves: Sequence[Curve], known: dict[Curve, list[Estimate]]) -> str:
-    """Kinds with which it is so for all modalities, then single curves of other kinds; empty for none."""
-    if not curves:
-        return ""
+def _damage(curves: Sequence[Curve], known: dict[Curve, list[Estimate]]) -> str:
+    """Kinds of which all modalities are meant, then single curves of other kinds."""
     parts = []
     for kind, words in KIND_WORDS.items():
         mine = [curve for curve in curves if curve.kind == kind]
         if mine and len(mine) == sum(curve.kind == kind for curve in known):
-            parts.append(words)
+            parts.append(say(words))
         else:
             parts += [_named(curve) for curve in mine]
-    return f"{start} {listing(parts)}."
+    return listing(parts)
 
 
 def _costs(curves: Sequence[Curve], level: float, overlap: float) -> str:
     steepest = max(curves, key=lambda c: estimate(c.cost_R).mean)
     cost = estimate(steepest.cost_R, level, overlap)
-    spread = f"{percent(level)} interval {interval(cost.low, cost.high)}, n = {cost.n}"
-    return f"Costs most: {_named(steepest)}, {number(cost.mean)} on average over all levels ({spread})."
+    return say(
+        "Costs most: {damage}, {mean} on average over all levels ({level} interval {edges}, n = {n}).",
+        damage=_named(steepest),
+        mean=number(cost.mean),
+        level=percent(level),
+        edges=interval(cost.low, cost.high),
+        n=cost.n,
+    )
 
 
 def _witnesses(known: dict[Curve, list[Estimate]], level: float) -> str:
@@ -117,21 +146,39 @@ def _witnesses(known: dict[Curve, list[Estimate]], level: float) -> str:
     lowest = []
     for curve, leads in known.items():
         at = min(range(len(leads)), key=lambda i: leads[i].mean)
-        lowest.append((leads[at], f"{_named(curve)} at {_amount(curve.levels[at], curve.unit)}"))
+        amount = _amount(curve.levels[at], curve.unit)
+        lowest.append((leads[at], say("{damage} at {level}", damage=_named(curve), level=amount)))
     lowest.sort(key=lambda one: one[0].mean)
-    listed = [f"{place} {_estimate_text(e)}" for e, place in lowest[:MOST_NAMED]]
-    return f"Least ahead of the naive predictors ({percent(level)} intervals over repeats): {'; '.join(listed)}."
+    listed = [say("{damage} {lead}", damage=place, lead=_estimate_text(e)) for e, place in lowest[:MOST_NAMED]]
+    return say(
+        "Least ahead of the naive predictors ({level} intervals over repeats): {listed}.",
+        level=percent(level),
+        listed=clauses(listed),
+    )
 
 
 def _estimate_text(e: Estimate) -> str:
-    return number(e.mean) + (f" ({interval(e.low, e.high)})" if e.n > 1 else "")
+    mean = number(e.mean)
+    return say("{mean} ({edges})", mean=mean, edges=interval(e.low, e.high)) if e.n > 1 else mean
 
 
 def _named(curve: Curve) -> str:
-    return f"{KIND_WORDS[curve.kind]} of {curve.modality}"
+    return say("{damage} of {modality}", damage=say(KIND_WORDS[curve.kind]), modality=curve.modality)
 
 
-def _amount(level: float, unit: str) -> str:
+def _amount(level: float, unit: Unit) -> str:
     """A level in words: ``17 % of the steps``, ``1.68 training standard deviations``."""
-    share, _, whole = unit.partition("share of ")
-    return f"{100 * level:.0f} % of {whole}" if whole else f"{level:.2f} {share}"
+    share = f"{100 * level:.0f} %"
+    match unit:
+        case "training standard deviations":
+            return say("{level:.2f} training standard deviations", level=level)
+        case "share of the steps":
+            return say("{share} of the steps", share=share)
+        case "share of the window":
+            return say("{share} of the window", share=share)
+        case "share of the items":
+            return say("{share} of the items", share=share)
+        case "seconds":
+            return say("{level:.2f} seconds", level=level)
+        case "steps":
+            return say("{level:.2f} steps", level=level)

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import band
 from reports.figures.style import INK, MOST_ARMS, legend_over_all, only_first, sheet, shortened
-from reports.numbers import percent
+from reports.numbers import percent, prose
 from reports.records.frame import StudyResults
 from reports.sections.corruption.estimates import KIND_WORDS, Robustness
 from reports.statistics.intervals import estimate
@@ -22,11 +23,11 @@ LOWEST = -0.5
 """Far below 0 every prediction is useless. Drawing how far would flatten all other curves; the table has it."""
 
 _ROWS = {
-    "noise": "noise",
-    "drop": "dropped steps",
-    "gap": "one gap",
-    "lost": "modality lost",
-    "delay": "delay",
+    "noise": later("noise"),
+    "drop": later("dropped steps"),
+    "gap": later("one gap"),
+    "lost": later("modality lost"),
+    "delay": later("delay"),
 }
 
 
@@ -34,7 +35,7 @@ class CorruptionCurves(FigureBase):
     """How fast the score falls as one modality gets worse."""
 
     name = "corruption"
-    title = "Skill under damage"
+    title = later("Skill under damage")
     value = "mean"
 
     def __init__(self, results: StudyResults) -> None:
@@ -44,24 +45,22 @@ class CorruptionCurves(FigureBase):
     @property
     def description(self) -> str:
         arms, modalities = (len(self.found.arms), len(self.found.modalities)) if self.found else (0, 0)
-        left_out = (
-            f" The first {MOST_MODALITIES} of {modalities} modalities are drawn."
-            if modalities > MOST_MODALITIES
-            else ""
-        )
-        return (
-            f"{self._title()} on damaged test windows by the level of damage, one column for each modality and one row "
-            f"for each kind: mean over repeats, bands are {percent(1 - self.results.study.alpha)} intervals. At 0 "
-            f"nothing is damaged; beyond the thin line the arm is worse than the naive predictors.{self._cut()} Flat "
-            f"lines: the arm does not read the modality.{left_out}{only_first(arms)}"
-        )
-
-    def _title(self) -> str:
-        return f"Score ({self.found.yardstick.title})" if self.found else "Score"
-
-    def _cut(self) -> str:
         cut = self.found is not None and self.found.yardstick.naive_is_zero
-        return f" Curves are cut off at −{-LOWEST:g}." if cut else ""
+        return prose(
+            say(
+                "{score} on damaged test windows by the level of damage, one column for each modality and one row "
+                "for each kind: mean over repeats, bands are {level} intervals. At 0 nothing is damaged; beyond the "
+                "thin line the arm is worse than the naive predictors.",
+                score=say("Score ({metric})", metric=self.found.yardstick.title) if self.found else say("Score"),
+                level=percent(1 - self.results.study.alpha),
+            ),
+            say("Curves are cut off at −{lowest:g}.", lowest=-LOWEST) if cut else "",
+            say("Flat lines: the arm does not read the modality."),
+            say("The first {most} of {modalities} modalities are drawn.", most=MOST_MODALITIES, modalities=modalities)
+            if modalities > MOST_MODALITIES
+            else "",
+            only_first(arms).strip(),
+        )
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, modality, kind and level: ``mean, low, high, n`` over repeats."""
@@ -102,9 +101,9 @@ class CorruptionCurves(FigureBase):
             if kind == kinds[0]:
                 axes.set_title(shortened(modality, 44 // across), loc="left")
             if modality == modalities[0]:
-                axes.set_ylabel(f"{_ROWS[kind]}\n{yardstick.measure.title}")
+                axes.set_ylabel(f"{say(_ROWS[kind])}\n{say(yardstick.measure.title)}")
             if modality == modalities[across // 2]:
-                axes.set_xlabel(unit[kind])
+                axes.set_xlabel(say(unit[kind]))
         room = top - bottom
         plots[0].set_ylim(bottom - 0.04 * room, top + 0.06 * room)
         legend_over_all(figure, 4, handlelength=2.6)

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from mmcore.language import say
 from reports.model.section import Finding, Section, SectionTable, Table, Tone, plain_table
-from reports.numbers import counted, interval, listing, number, probability
+from reports.numbers import counted, interval, listing, number, probability, prose
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
 from reports.sections.corruption.estimates import FAMILIES, KIND_WORDS, Comparison, Robustness
 from reports.sections.corruption.falls import fall, questions_of
 from reports.sections.family import Test
+from reports.sections.joining import commas
 from reports.statistics.intervals import estimate
 
 MOST_PAIRS = 4
@@ -27,42 +29,66 @@ def section(results: StudyResults) -> Section | None:
     if found is None:
         return None
     level, overlap = 1 - results.study.alpha, results.overlap
-    windows = sorted({f"{s.windows} of {s.of}" for s in found.samples})
     return Section(
         key="corruption",
-        title="Damaged inputs",
-        question="How fast does the score fall as one modality gets worse?",
-        lead=(
-            "Test windows were damaged one modality at a time, in five ways and with rising strength, and scored again "
-            "with the trained models; nothing was retrained. All arms of a repeat got the same windows with the "
-            f"same damage: a sample of {windows[0] if len(windows) == 1 else 'up to ' + windows[-1]} test windows. "
-            f"The naive predictors were scored on the same windows. {found.yardstick.sentence()} {_zero(found)} The "
-            "area under a curve, divided by the range of levels, is the mean score over that range. The cost of the "
-            "damage is the score without damage minus this mean. An arm that does not read a modality keeps its score "
-            "whatever happens to that modality."
-        ),
+        title=say("Damaged inputs"),
+        question=say("How fast does the score fall as one modality gets worse?"),
+        lead=_lead(found),
         findings=(*_falls(results, found), *_verdicts(found)),
         figures=("corruption",),
         tables=(
             SectionTable(
                 "areas",
-                f"Mean {found.yardstick.title} over all levels, and the level at which it first falls below the naive "
-                "predictors (0: undamaged), by arm, modality and damage",
+                say(
+                    "Mean {metric} over all levels, and the level at which it first falls below the naive "
+                    "predictors (0: undamaged), by arm, modality and damage",
+                    metric=found.yardstick.title,
+                ),
                 _areas(found, level, overlap),
             ),
             SectionTable(
                 "comparisons",
-                "Arms compared on the area under the curve: difference in mean score (above 0: better), and in what "
-                "the damage costs",
+                say(
+                    "Arms compared on the area under the curve: difference in mean score (above 0: better), and in "
+                    "what the damage costs"
+                ),
                 _comparisons(found),
             ),
             SectionTable(
                 "curves",
-                f"{found.yardstick.measure.title} at every level, by component",
+                say("{metric} at every level, by component", metric=say(found.yardstick.measure.title)),
                 _curves(found, level, overlap),
             ),
         ),
         limits=_limits(found),
+    )
+
+
+def _lead(found: Robustness) -> str:
+    sampled = sorted({(s.windows, s.of) for s in found.samples}, key=lambda one: f"{one[0]} of {one[1]}")
+    windows, of = sampled[-1]
+    return prose(
+        say(
+            "Test windows were damaged one modality at a time, in five ways and with rising strength, and scored again "
+            "with the trained models; nothing was retrained."
+        ),
+        say(
+            "All arms of a repeat got the same windows with the same damage: a sample of {windows} of {of} test "
+            "windows."
+            if len(sampled) == 1
+            else "All arms of a repeat got the same windows with the same damage: a sample of up to {windows} of {of} "
+            "test windows.",
+            windows=windows,
+            of=of,
+        ),
+        say("The naive predictors were scored on the same windows."),
+        found.yardstick.sentence(),
+        _zero(found),
+        say(
+            "The area under a curve, divided by the range of levels, is the mean score over that range. The cost of "
+            "the damage is the score without damage minus this mean. An arm that does not read a modality keeps its "
+            "score whatever happens to that modality."
+        ),
     )
 
 
@@ -77,10 +103,10 @@ def _falls(results: StudyResults, found: Robustness) -> list[Finding]:
 def _zero(found: Robustness) -> str:
     """What the naive predictors score."""
     if found.yardstick.naive_is_zero:
-        return "A skill of 0 is no better than the naive predictors."
+        return say("A skill of 0 is no better than the naive predictors.")
     known = [c.naive_R[np.isfinite(c.naive_R)] for c in found.curves]
     mean = float(np.mean(np.concatenate(known))) if known and any(map(len, known)) else math.nan
-    return f"The best naive predictor scores {number(mean)} on average, undamaged."
+    return say("The best naive predictor scores {mean} on average, undamaged.", mean=number(mean))
 
 
 def _verdicts(found: Robustness) -> list[Finding]:
@@ -91,17 +117,16 @@ def _verdicts(found: Robustness) -> list[Finding]:
     for (arm, reference), comparisons in list(pairs.items())[:MOST_PAIRS]:
         on_area = _split(comparisons, [c.area.sign for c in comparisons])
         on_cost = _split(comparisons, [-c.cost.sign for c in comparisons])
-        more, less = f"keeps a better score than '{reference}'", f"a worse one than '{reference}'"
-        kept = _sentence(
-            on_area, len(comparisons), more, f"keeps {less}", f"is not shown to keep a better score or {less}"
-        )
-        lost = _sentence(
-            on_cost, len(comparisons), "costs it less", "costs it more", "is not shown to cost it more or less"
-        )
-        text = f"Over all levels '{arm}' {kept}. Damage {lost}."
+        text = prose(_kept(arm, reference, on_area, len(comparisons)), _lost(on_cost, len(comparisons)))
         findings.append(Finding(text, *_label(*on_area), _evidence(comparisons)))
     if len(pairs) > MOST_PAIRS:
-        findings.append(Finding(f"The table has the other {len(pairs) - MOST_PAIRS} of {len(pairs)} comparisons."))
+        findings.append(
+            Finding(
+                say(
+                    "The table has the other {others} of {n} comparisons.", others=len(pairs) - MOST_PAIRS, n=len(pairs)
+                )
+            )
+        )
     return findings
 
 
@@ -112,22 +137,49 @@ def _split(comparisons: Sequence[Comparison], signs: Sequence[int]) -> tuple[lis
     return better, worse
 
 
-def _sentence(
-    split: tuple[list[Comparison], list[Comparison]], asked: int, better: str, worse: str, neither: str
-) -> str:
-    """``costs it less with noise (audio) and costs it more with …``; what is not decided is left out."""
-    decided = [(words, which) for words, which in zip((better, worse), split, strict=True) if which]
-    parts = [
-        f"{words} with {'all that was tried' if len(which) == asked else _places(which)}" for words, which in decided
-    ]
-    return " and ".join(parts) or neither
+def _kept(arm: str, reference: str, split: tuple[list[Comparison], list[Comparison]], asked: int) -> str:
+    """With what the arm keeps a better score, and with what a worse one; what is not decided is left out."""
+    better, worse = (_places(which, asked) for which in split)
+    names = {"arm": arm, "reference": reference}
+    if better and worse:
+        return say(
+            "Over all levels '{arm}' keeps a better score than '{reference}' with {better} and keeps a worse one than "
+            "'{reference}' with {worse}.",
+            better=better, worse=worse, **names,
+        )  # fmt: skip
+    if better:
+        return say(
+            "Over all levels '{arm}' keeps a better score than '{reference}' with {better}.", better=better, **names
+        )
+    if worse:
+        return say("Over all levels '{arm}' keeps a worse one than '{reference}' with {worse}.", worse=worse, **names)
+    return say(
+        "Over all levels '{arm}' is not shown to keep a better score or a worse one than '{reference}'.", **names
+    )
 
 
-def _places(comparisons: Sequence[Comparison]) -> str:
+def _lost(split: tuple[list[Comparison], list[Comparison]], asked: int) -> str:
+    """What damage costs the arm, in the same way."""
+    less, more = (_places(which, asked) for which in split)
+    if less and more:
+        return say("Damage costs it less with {less} and costs it more with {more}.", less=less, more=more)
+    if less:
+        return say("Damage costs it less with {less}.", less=less)
+    if more:
+        return say("Damage costs it more with {more}.", more=more)
+    return say("Damage is not shown to cost it more or less.")
+
+
+def _places(comparisons: Sequence[Comparison], asked: int) -> str:
+    """``noise (audio), a delay (visual)``; empty for none."""
+    if comparisons and len(comparisons) == asked:
+        return say("all that was tried")
     by_kind: dict[str, list[str]] = {}
     for c in comparisons:
         by_kind.setdefault(KIND_WORDS[c.kind], []).append(c.modality)
-    return ", ".join(f"{kind} ({listing(names)})" for kind, names in by_kind.items())
+    return commas(
+        say("{kind} ({modalities})", kind=say(kind), modalities=listing(names)) for kind, names in by_kind.items()
+    )
 
 
 def _label(better: list[Comparison], worse: list[Comparison]) -> tuple[str, Tone]:
@@ -141,10 +193,16 @@ def _label(better: list[Comparison], worse: list[Comparison]) -> tuple[str, Tone
 def _evidence(comparisons: list[Comparison]) -> str:
     strongest = max(comparisons, key=lambda c: abs(c.area.estimate.mean) if c.area.estimate.n else -1.0)
     d, test = strongest.area.estimate, strongest.area
-    return (
-        f"Largest difference in mean score: {KIND_WORDS[strongest.kind]} of {strongest.modality}, "
-        f"{number(d.mean, signed=True)} ({interval(d.low, d.high)}, n = {d.n}, p = "
-        f"{probability(test.p, test.alpha)} corrected for {counted(test.family, 'test')})."
+    return say(
+        "Largest difference in mean score: {damage} of {modality}, {mean} ({edges}, n = {n}, p = {p} corrected for "
+        "{tests}).",
+        damage=say(KIND_WORDS[strongest.kind]),
+        modality=strongest.modality,
+        mean=number(d.mean, signed=True),
+        edges=interval(d.low, d.high),
+        n=d.n,
+        p=probability(test.p, test.alpha),
+        tests=counted(test.family, "test"),
     )
 
 
@@ -200,7 +258,7 @@ def _curves(found: Robustness, level: float, overlap: float) -> Table:
 
 
 def _limits(found: Robustness) -> str:
-    text = (
+    text = say(
         "Noise: normal, in standard deviations of each feature on the training items; embeddings get noise of that "
         "length and are scaled back to unit length; a binary feature flips as often as noise of that many halves would "
         "flip it. Dropped: each step is absent independently. Gap: one contiguous part of each window. Lost: the "
@@ -211,9 +269,13 @@ def _limits(found: Robustness) -> str:
         "of arms, which are judged together. This is no claim about other kinds of damage, or damage to several "
         "modalities at once."
     )
-    if found.excluded:
-        text += (
-            f" Left out: {counted(found.excluded, 'run')} that cut the test items into other windows than the "
-            "reference, so the damage fell on other places."
-        )
-    return text
+    if not found.excluded:
+        return text
+    return prose(
+        text,
+        say(
+            "Left out: {runs} that cut the test items into other windows than the "
+            "reference, so the damage fell on other places.",
+            runs=counted(found.excluded, "run"),
+        ),
+    )

@@ -20,6 +20,7 @@ import pandas as pd
 
 from mmcore.answers.answer import Answered
 from mmcore.answers.error_analysis import ErrorsResult
+from reports.records.long import spelt_out
 
 LEAST_GROUPS = 5
 """Groups of items.csv on each side that a verdict needs: with four on each, one unusual speaker decides."""
@@ -74,7 +75,7 @@ class ItemLosses:
     @cached_property
     def _by_arm(self) -> dict[tuple[str, str], pd.DataFrame]:
         """Mean loss and naive loss of each item, by arm and component; indexed by item, with its group."""
-        known = self._items.dropna(subset=["loss"])
+        known = spelt_out(self._items.dropna(subset=["loss"]), "arm", "component", "item", "group")
         means: Any = known.groupby(["arm", "component", "item", "group"], sort=True)[["loss", "naive_loss"]].mean()
         parts = means.reset_index().groupby(["arm", "component"], sort=False)
         return {(arm, component): frame.set_index("item") for (arm, component), frame in parts}

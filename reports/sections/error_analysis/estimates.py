@@ -18,6 +18,7 @@ import numpy as np
 
 from mmcore.answers.answer import Answered
 from mmcore.answers.error_analysis import ErrorsResult
+from mmcore.language import later, say
 from mmcore.skill import skills_of
 from reports.records.frame import StudyResults
 from reports.sections.error_analysis.between_items import Between, ItemLosses
@@ -30,6 +31,22 @@ LEAST_RATIO = 1.1
 """Losses that differ by a smaller factor count as equal: a tenth of a loss is hardly seen in any other measure."""
 LEAST_GAIN = 0.02
 """Differences of skill that count as none, where the study's metric is another one: its margin is in another unit."""
+
+
+LABEL_CHANGES = later("label changes")
+"""What an edit is called where the target is a label: no editor cut there."""
+CONDITIONS = (later("edit"), LABEL_CHANGES, later("third of the item"))
+"""Conditions of the answers that are words; all others are names of the corpus."""
+GROUPS = (
+    later("no"), later("yes"), later("above 0"), later("present"), later("absent"), later("first"), later("middle"),
+    later("last"), later("up to half"), later("none"), later("more than half"),
+)  # fmt: skip
+"""Groups that are words; all others are values of a column of items.csv."""
+
+
+def group_words(group: str) -> str:
+    """A group as shown."""
+    return say(group) if group in GROUPS else group
 
 
 @dataclass(frozen=True)
@@ -47,8 +64,23 @@ class Place:
 
     @property
     def label(self) -> str:
-        """As shown: ``edit: yes``."""
+        """As a key: ``edit: yes``."""
         return f"{self.called or self.condition}: {self.group}"
+
+    @property
+    def shown(self) -> str:
+        """The same as shown; names of features stay as they are."""
+        name = self.called or self.condition
+        if name in CONDITIONS:
+            name = say(name)
+        elif name.startswith("tracks "):
+            name = say("tracks {parameter}", parameter=name.removeprefix("tracks "))
+        return say("{condition}: {group}", condition=name, group=group_words(self.group))
+
+    @property
+    def shown_base(self) -> str:
+        """The group that it is compared with, as shown."""
+        return group_words(self.base)
 
 
 @dataclass(frozen=True)
@@ -160,10 +192,6 @@ class _Losses:
     def skill(self, arm: str, condition: str, group: str, component: str) -> np.ndarray:
         """Skill in the group, by repeat."""
         return skills_of(*self.get(arm, condition, group, component))
-
-
-LABEL_CHANGES = "label changes"
-"""What an edit is called where the target is a label: no editor cut there."""
 
 
 def _places(

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure as Drawing
 
 from mmcore.answers.answer import Answered
 from mmcore.answers.error_analysis import Case, ErrorsResult
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.style import legend_over_all, sheet
-from reports.numbers import number
+from reports.numbers import listing, number, prose
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
 from reports.sections.error_analysis.figures_timeline import (
@@ -23,12 +24,14 @@ from reports.sections.error_analysis.figures_timeline import (
     words_inside,
 )
 from reports.sections.error_analysis.section import ENDS, HARD
+from reports.sections.joining import commas
 
 AROUND = 10
 """Places on either side of a span where two of them stand side by side: a second at ten steps a second."""
 COLUMNS = ["series", "name", "arm", "time", "value"]
-SHADED = "The shaded span is the one that was chosen; small ticks below the first line are edits."
-DRAWN = "The truth, where it counts, is black; predictions are coloured."
+EDITS = later("The shaded span is the one that was chosen; small ticks below the first line are edits.")
+LABEL_CHANGES = later("The shaded span is the one that was chosen; small ticks below the first line are label changes.")
+DRAWN = later("The truth, where it counts, is black; predictions are coloured.")
 
 
 class ErrorCase(FigureBase):
@@ -43,10 +46,10 @@ class ErrorCase(FigureBase):
     def __init__(self, results: StudyResults, number: int) -> None:
         self.component = results.components[number]
         self.name = f"{HARD}_{number}"
-        self.title = f"Hardest span: {self.component}"
+        self.title = say("Hardest span: {component}", component=self.component)
         answers = results.answers(ErrorsResult)
         self.arms = shown_arms(results, {answer.arm for answer in answers})
-        self.order = _order(results)
+        self.order, self.of_labels = _order(results), results.corpus.task == "label"
         self.repeat, self.cases = self._found(answers)
 
     def _found(self, answers: Sequence[Answered[ErrorsResult]]) -> tuple[int | None, dict[str, Case]]:
@@ -62,27 +65,35 @@ class ErrorCase(FigureBase):
     @property
     def description(self) -> str:
         if not self.cases:
-            return "No case."
+            return say("No case.")
         case, last = next(iter(self.cases.values())), list(self.cases)[-1]
-        losses = ", ".join(f"'{arm}' {number(c.loss)}" for arm, c in self.cases.items())
-        inside = words_inside([self.cases[last]], last)
-        return " ".join([
-            f"Item {case.item}, repeat {self.repeat}: the span whose {self.component} is hardest for the naive "
-            "predictor, with the two tracks and parameters of its largest loss there. Loss in the span: "
-            f"{losses}, naive predictor {number(case.naive)}. {DRAWN} {SHADED}",
-            *inside,
-        ])  # fmt: skip
+        losses = [say("'{arm}' {loss}", arm=arm, loss=number(c.loss)) for arm, c in self.cases.items()]
+        return prose(
+            say(
+                "Item {item}, repeat {repeat}: the span whose {component} is hardest for the naive predictor, with the "
+                "two tracks and parameters of its largest loss there. Loss in the span: {losses}, naive predictor "
+                "{naive}.",
+                item=case.item,
+                repeat=self.repeat,
+                component=self.component,
+                losses=commas(losses),
+                naive=number(case.naive),
+            ),
+            say(DRAWN),
+            say(LABEL_CHANGES if self.of_labels else EDITS),
+            *words_inside([self.cases[last]], last),
+        )
 
     def numbers(self) -> pd.DataFrame:
         """One row per ``series`` (truth, prediction, feature, edit, gate, share, attention), ``name``, arm and step."""
-        rows = Timeline(self.cases, self.order).as_rows() if self.cases else []
+        rows = Timeline(self.cases, self.order, self.of_labels).as_rows() if self.cases else []
         item = next((case.item for case in self.cases.values()), None)
         frame = pd.DataFrame(rows, columns=COLUMNS).astype({"value": float})
         return frame.assign(item=item, repeat=self.repeat)
 
     def drawn(self) -> Drawing:
         """Plots below one another on a common axis of time."""
-        return _drawn([Timeline(self.cases, self.order)], [""], 0.95)
+        return _drawn([Timeline(self.cases, self.order, self.of_labels)], [""], 0.95)
 
 
 class ErrorEnds(FigureBase):
@@ -100,8 +111,8 @@ class ErrorEnds(FigureBase):
         answers = results.answers(ErrorsResult)
         arms = shown_arms(results, {answer.arm for answer in answers})
         self.arm = arms[place] if place < len(arms) else None
-        self.title = f"Worst and best span of {self.arm}: {self.component}"
-        self.order = _order(results)
+        self.title = say("Worst and best span of {arm}: {component}", arm=self.arm, component=self.component)
+        self.order, self.of_labels = _order(results), results.corpus.task == "label"
         self.repeat, self.cases = self._found(answers, arms)
 
     def _found(
@@ -119,24 +130,36 @@ class ErrorEnds(FigureBase):
     @property
     def description(self) -> str:
         if not self.cases:
-            return "No case."
+            return say("No case.")
         shown = [
-            f"the {end}: item {case.item}, loss {number(case.loss)}, naive predictor {number(case.naive)}"
+            say(
+                "the {end}: item {item}, loss {loss}, naive predictor {naive}",
+                end=say(end),
+                item=case.item,
+                loss=number(case.loss),
+                naive=number(case.naive),
+            )
             for end, case in self.cases.items()
         ]
-        inside = words_inside(list(self.cases.values()), str(self.arm))
-        return " ".join([
-            f"Repeat {self.repeat}, the spans whose {self.component} '{self.arm}' predicts worst (left) and best "
-            "(right), with the two tracks and parameters of its largest loss in each. Shown are "
-            f"{' and '.join(shown)}. A loss may be low because there is little to predict; the naive predictor's loss "
-            f"shows whether that is so. {DRAWN} {SHADED}",
-            *inside,
-        ])  # fmt: skip
+        return prose(
+            say(
+                "Repeat {repeat}, the spans whose {component} '{arm}' predicts worst (left) and best (right), with the "
+                "two tracks and parameters of its largest loss in each. Shown are {shown}. A loss may be low because "
+                "there is little to predict; the naive predictor's loss shows whether that is so.",
+                repeat=self.repeat,
+                component=self.component,
+                arm=self.arm,
+                shown=listing(shown),
+            ),
+            say(DRAWN),
+            say(LABEL_CHANGES if self.of_labels else EDITS),
+            *words_inside(list(self.cases.values()), str(self.arm)),
+        )
 
     def numbers(self) -> pd.DataFrame:
         """As :meth:`ErrorCase.numbers`, with ``end``: worst or best."""
         parts = [
-            pd.DataFrame(Timeline({str(self.arm): case}, self.order).as_rows(), columns=COLUMNS)
+            pd.DataFrame(Timeline({str(self.arm): case}, self.order, self.of_labels).as_rows(), columns=COLUMNS)
             .astype({"value": float})
             .assign(item=case.item, repeat=self.repeat, end=end)
             for end, case in self.cases.items()
@@ -145,8 +168,8 @@ class ErrorEnds(FigureBase):
 
     def drawn(self) -> Drawing:
         """Two columns of plots, each with its own time; plots of one row show the same thing."""
-        spans = [Timeline({str(self.arm): case}, self.order) for case in self.cases.values()]
-        heads = [f"{end}: loss {number(case.loss)}" for end, case in self.cases.items()]
+        spans = [Timeline({str(self.arm): case}, self.order, self.of_labels) for case in self.cases.values()]
+        heads = [say("{end}: loss {loss}", end=say(end), loss=number(c.loss)) for end, c in self.cases.items()]
         return _drawn(spans, heads, 0.85)
 
 
@@ -172,7 +195,7 @@ def _drawn(spans: Sequence[Timeline], heads: Sequence[str], size: float) -> Draw
     for span, head, top, bottom in zip(spans, heads, plots, plots[-across:], strict=False):
         if head:
             top.set_title(f"{head}\n{top.get_title(loc='left')}", loc="left", fontsize=8, pad=3)
-        bottom.set_xlabel("seconds" if span.case.step else "steps")
+        bottom.set_xlabel(say("seconds" if span.case.step else "steps"))
     legend_over_all(figure, 4)
     figure.align_ylabels(plots[::across])
     return figure

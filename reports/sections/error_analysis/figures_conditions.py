@@ -7,6 +7,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from mmcore.answers.error_analysis import ErrorsResult
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import dots, intervals, name_rows
 from reports.figures.style import INK, colour, legend_over_all, marker, sheet, shortened
@@ -23,7 +24,7 @@ class ErrorConditions(FigureBase):
     """How many times the loss is, under each condition, of what it is without."""
 
     name = "errors_conditions"
-    title = "Loss by condition"
+    title = later("Loss by condition")
     value = "ratio"
 
     def __init__(self, results: StudyResults) -> None:
@@ -33,12 +34,13 @@ class ErrorConditions(FigureBase):
 
     @property
     def description(self) -> str:
-        return (
+        return say(
             "Loss in a group of targets ÷ loss in the group that it is compared with, by component: geometric mean "
-            f"over repeats with {percent(1 - self.results.study.alpha)} intervals; 1, the thin line, is no difference. "
+            "over repeats with {level} intervals; 1, the thin line, is no difference. "
             "Small dark marks are the naive predictors: an arm's mark to the right of them means that the arm loses "
             "more there than the targets' difficulty explains. The figure has the reference and the best arm; the "
-            "table has all."
+            "table has all.",
+            level=percent(1 - self.results.study.alpha),
         )
 
     def numbers(self) -> pd.DataFrame:
@@ -75,13 +77,13 @@ class ErrorConditions(FigureBase):
                 intervals(axes, mine, x="ratio", tint=colour(i), line=1.5, label=shortened(arm), **look)
             naive = here.drop_duplicates("row", keep="last")
             look = {"shape": "|", "size": 8, "linewidth": 1.0, "alpha": 0.75, "zorder": 1.5}
-            dots(axes, naive, "naive", "row", tint=INK, label="naive predictors", **look)
+            dots(axes, naive, "naive", "row", tint=INK, label=say("naive predictors"), **look)
             axes.set_xlim(1 / widest, widest)
             axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if widest < 6 else (1.0, 3.0)))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
             axes.xaxis.set_minor_locator(NullLocator())
-            name_rows(axes, [shortened(p.label, 30) for p in places])
+            name_rows(axes, [shortened(p.shown, 30) for p in places])
             axes.tick_params(axis="y", labelsize=8)
-        figure.supxlabel("loss ÷ loss in the group it is compared with", fontsize=10)
+        figure.supxlabel(say("loss ÷ loss in the group it is compared with"), fontsize=10)
         legend_over_all(figure)
         return figure

@@ -14,14 +14,18 @@ from matplotlib.lines import Line2D
 from mmcore.answers.answer import Answered
 from mmcore.answers.error_analysis import Case, ErrorsResult
 from mmcore.answers.parts import Numbers
+from mmcore.language import later, say
 from reports.figures.marks import curve, dots, own_names
 from reports.figures.style import INK, colour, line, marker, shortened
 
 HEIGHTS = {"lines": 1.3, "features": 0.75, "gates": 0.9, "shares": 0.9, "attention": 0.8}
 """Inches of a plot by what it shows."""
 PARTS = {
-    "encoder": "the encoder", "head": "the head", "fusion": "the fusion", "before": "the layers before fusion",
+    "encoder": later("the encoder"), "head": later("the head"), "fusion": later("the fusion"),
+    "before": later("the layers before fusion"),
 }  # fmt: skip
+
+_NAMES = {"gates": later("gates"), "shares": later("shares"), "attention": later("attention")}
 
 Row = tuple[str, int]
 """A part of a case and a number in it: what one plot shows."""
@@ -33,10 +37,12 @@ class Timeline:
     Args:
         cases: arm to its case, all of one place. Truth and features are the first one's; gates, shares and attention
             are the last one's. order: arm to its place in the study, for its colour.
+        of_labels: whether targets are labels, whose changes are no edits.
     """
 
-    def __init__(self, cases: dict[str, Case], order: dict[str, int]) -> None:
+    def __init__(self, cases: dict[str, Case], order: dict[str, int], of_labels: bool = False) -> None:
         self.cases, self.order = cases, order
+        self.event = later("label change") if of_labels else later("edit")
         self.case, self.inside = next(iter(cases.values())), list(cases.values())[-1]
         self.x = times(self.case)
         self.half = float(self.x[1] - self.x[0]) / 2 if len(self.x) > 1 else 0.5
@@ -61,7 +67,7 @@ class Timeline:
         axes.tick_params(labelsize=8)
         axes.locator_params(axis="y", nbins=3)
         if row not in self.rows():
-            _nothing(axes, "none")
+            _nothing(axes, say("none"))
             return
         match part:
             case "lines":
@@ -70,7 +76,7 @@ class Timeline:
                 values = self.case.features[n].values
                 self._curve(axes, values, color=INK, alpha=0.8, linewidth=1.0, marker=".", markersize=1.5)
                 if np.isnan(np.array(values)).all():
-                    _nothing(axes, "absent")
+                    _nothing(axes, say("absent"))
             case _:
                 self._inside(axes, part, names)
 
@@ -85,9 +91,10 @@ class Timeline:
                 _beside(axes, shortened(feature.modality, 12), shortened(feature.feature, 16))
             case "attention" if self.inside.attention:
                 first = self.inside.attention.rows[0]
-                _beside(axes, part, f"{part_of(first.place)} layer {first.layer + 1}")
+                layer = say("{place} layer {n}", place=part_of(first.place), n=first.layer + 1)
+                _beside(axes, say("attention"), layer)
             case _:
-                _beside(axes, part)
+                _beside(axes, say(_NAMES[part]))
 
     def series(self, part: str) -> dict[str, Numbers]:
         """Lines by name of gates, shares or attention; {} where this span has none, or they have no name.
@@ -102,18 +109,18 @@ class Timeline:
     def _line(self, axes: Axes, n: int, titled: bool) -> None:
         drawn = self.case.lines[n]
         look = {"drawstyle": "steps-mid" if drawn.kind != "continuous" else "default", "marker": "."}
-        self._curve(axes, drawn.true, color=INK, linewidth=1.3, markersize=3.5, label="truth", **look)
+        self._curve(axes, drawn.true, color=INK, linewidth=1.3, markersize=3.5, label=say("truth"), **look)
         for arm, case in self.cases.items():
             i = self.order[arm]
             look = {"color": colour(i), "linestyle": line(i), "marker": marker(i), "label": shortened(arm)}
             self._curve(axes, case.lines[n].predicted, linewidth=1.2, markersize=2.6, **look)
         if n == 0:
             edits = pd.DataFrame({"time": self.x[list(self.case.events)], "height": 0.02})
-            look = {"shape": "|", "size": 5, "linewidth": 1.0, "alpha": 0.7, "label": "edit"}
+            look = {"shape": "|", "size": 5, "linewidth": 1.0, "alpha": 0.7, "label": say(self.event)}
             dots(axes, edits, "time", "height", tint=INK, transform=axes.get_xaxis_transform(), **look)
         unit = f" ({drawn.unit})" if drawn.unit else ""
-        what = {"binary": "probability", "categorical": "class"}.get(drawn.kind, "")
-        names = (f"track {drawn.track}", shortened(drawn.parameter, 14) + unit, what)
+        what = {"binary": say("probability"), "categorical": say("class")}.get(drawn.kind, "")
+        names = (say("track {n}", n=drawn.track), shortened(drawn.parameter, 14) + unit, what)
         if titled:
             axes.set_title(shortened(" ".join(name for name in names if name), 30), loc="left", fontsize=8, pad=3)
         else:
@@ -122,7 +129,7 @@ class Timeline:
     def _inside(self, axes: Axes, part: str, names: Sequence[str]) -> None:
         series = self.series(part)
         if series and all(np.isnan(np.array(values)).all() for values in series.values()):
-            _nothing(axes, "none")
+            _nothing(axes, say("none"))
             return
         for name, values in series.items():
             i = names.index(name)
@@ -153,7 +160,7 @@ class Timeline:
                 add("prediction", name, arm, case.lines[n].predicted)
         for one in self.case.features:
             add("feature", f"{one.modality}: {one.feature}", None, one.values)
-        found += [("edit", "edit", None, self.x[place], 1.0) for place in self.case.events]
+        found += [(self.event, self.event, None, self.x[place], 1.0) for place in self.case.events]
         for arm, case in self.cases.items():
             for series, lines in (("gate", case.gates), ("share", case.shares)):
                 for name, values in lines.items():
@@ -211,18 +218,19 @@ def words_inside(cases: Sequence[Case], arm: str) -> list[str]:
     """What a description says of gates, shares and attention, of the arm to which they belong."""
     parts = []
     if any(case.gates for case in cases):
-        parts.append(f"Gates: mean opening of each, of '{arm}'.")
+        parts.append(say("Gates: mean opening of each, of '{arm}'.", arm=arm))
     if any(case.shares for case in cases):
-        parts.append(f"Shares: what the fusion of '{arm}' gives each modality.")
+        parts.append(say("Shares: what the fusion of '{arm}' gives each modality.", arm=arm))
     seen = next((case.attention for case in cases if case.attention), None)
     if seen is not None:
         first = seen.rows[0]
-        text = f"Attention of '{arm}': of {PARTS[part_of(first.place)]}, layer {first.layer + 1}, mean over heads"
+        names = {"arm": arm, "part": say(PARTS[part_of(first.place)]), "layer": first.layer + 1}
+        text = say("Attention of '{arm}': of {part}, layer {layer}, mean over heads", **names)
         if stream(first.place):
-            text += ", a line for each modality or pair of them that can be read there"
+            text = say("{attention}, a line for each modality or pair of them that can be read there", attention=text)
         if seen.of > len(seen.rows):
-            text += f" (the first {len(seen.rows)} of {seen.of})"
-        parts.append(text + ", from the step with the largest loss in the span (dotted line).")
+            text = say("{attention} (the first {n} of {of})", attention=text, n=len(seen.rows), of=seen.of)
+        parts.append(say("{attention}, from the step with the largest loss in the span (dotted line).", attention=text))
     return parts
 
 

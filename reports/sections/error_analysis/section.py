@@ -10,13 +10,13 @@ from typing import Any
 from mmcore.analyses import ErrorsAnalysis
 from mmcore.answers.answer import Answered
 from mmcore.answers.error_analysis import ErrorsResult
+from mmcore.language import say
 from reports.model.section import Finding, Section, SectionTable, Table, plain_table
-from reports.numbers import counted, interval, listing, number, percent
+from reports.numbers import counted, interval, listing, number, percent, prose
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
-from reports.sections.error_analysis.between_items import LEAST_GROUPS
+from reports.sections.error_analysis.between_items import LEAST_GROUPS, Between
 from reports.sections.error_analysis.estimates import (
-    LABEL_CHANGES,
     LEAST_RATIO,
     Gain,
     Place,
@@ -26,6 +26,7 @@ from reports.sections.error_analysis.estimates import (
     item_groups,
     ratios,
 )
+from reports.sections.joining import commas
 
 MOST_PLACES = 8
 """Conditions that are described in words, the strongest first; the table has all."""
@@ -52,63 +53,90 @@ def section(results: StudyResults) -> Section | None:
     cases = [name for i in drawn for name in (f"{HARD}_{i}", *(f"{ENDS}_{i}_{place}" for place in range(MOST_NAMED)))]
     return Section(
         key="errors",
-        title="Where the errors are",
-        question="Under which conditions, on which items and in which spans are the arms wrong?",
-        lead=(
-            "Every target of the test items was put into groups according to what the corpus shows at the predicted "
-            f"step: its binary features, {_events(results)}, how many tracks are active, the place in the item, and "
-            f"whether a modality is there{_columns_named(results)}. A ratio of 2 means that the loss is twice the loss "
-            "of the group it is compared with; the ratio of the naive predictors says how much harder the targets "
-            "themselves are there. Groups are the same for all arms. Losses that differ by a factor of less than "
-            f"{LEAST_RATIO:g} count as equal{_least_gain(results)}."
-        ),
+        title=say("Where the errors are"),
+        question=say("Under which conditions, on which items and in which spans are the arms wrong?"),
+        lead=_lead(results),
         findings=(*_harder(found, shown[-1:]), *_gains(gained)),
         figures=("errors_conditions", *cases),
         tables=(
             SectionTable(
                 "conditions",
-                "Loss in one group ÷ loss in the group it is compared with, by arm and component",
+                say("Loss in one group ÷ loss in the group it is compared with, by arm and component"),
                 _ratios(found),
             ),
             SectionTable(
                 "gains",
-                "Skill that an arm gains over another in one group, and in the group that it is compared with",
+                say("Skill that an arm gains over another in one group, and in the group that it is compared with"),
                 _gain_table(gained),
             ),
             SectionTable(
-                "items", "Worst and best items of each arm, and all arms on the same items", _items(results, listed)
+                "items",
+                say("Worst and best items of each arm, and all arms on the same items"),
+                _items(results, listed),
             ),
             SectionTable(
                 "spans",
-                "Worst and best spans of every run, within its test items, and its loss in the spans that are hardest "
-                "for the naive predictor, which are the same for all arms of a repeat",
+                say(
+                    "Worst and best spans of every run, within its test items, and its loss in the spans that are "
+                    "hardest for the naive predictor, which are the same for all arms of a repeat"
+                ),
                 _spans(answers),
             ),
             *_item_tables(results),
         ),
-        limits=(
-            "Words are corrected for the number of tests: all conditions, components, arms and comparisons of arms "
-            f"are judged together, so that the chance of any false word is at most {percent(results.study.alpha)} if "
-            "no condition makes a difference. Conditions are not independent of one another: where one modality is "
-            "absent, another one often is, too. "
-            "This analysis does not ask which of them is the cause. Intervals over repeats include the draw of test "
-            "items if splits are drawn. Pictures show the reference and the best arm, in the first repeat that has "
-            "both: the spans that are hardest for the naive predictors, which are the same for both arms, and each "
-            "arm's own worst and best spans, which may differ. They are extremes, not typical examples; in a best "
-            f"span there may be hardly anything to predict.{_of_items(results)}{_left_out(results)}"
+        limits=_limits(results),
+    )
+
+
+def _lead(results: StudyResults) -> str:
+    columns = _columns(results)
+    least = gain_margin(results, results.components[0]) if results.components else None
+    return prose(
+        say(
+            "Every target of the test items was put into groups according to what the corpus shows at the predicted "
+            "step: its binary features, {events}, how many tracks are active, the place in the item, and whether a "
+            "modality is there; and according to what items.csv says about the item ({columns})."
+            if columns
+            else "Every target of the test items was put into groups according to what the corpus shows at the "
+            "predicted step: its binary features, {events}, how many tracks are active, the place in the item, and "
+            "whether a modality is there.",
+            events=say("label changes" if results.corpus.task == "label" else "edits"),
+            columns=listing(columns),
+        ),
+        say(
+            "A ratio of 2 means that the loss is twice the loss of the group it is compared with; the ratio of the "
+            "naive predictors says how much harder the targets themselves are there. Groups are the same for all arms."
+        ),
+        say("Losses that differ by a factor of less than {ratio:g} count as equal.", ratio=LEAST_RATIO)
+        if least is None
+        else say(
+            "Losses that differ by a factor of less than {ratio:g} count as equal, and so do gains that differ by no "
+            "more than {gain:g} of skill.",
+            ratio=LEAST_RATIO,
+            gain=least,
         ),
     )
 
 
-def _events(results: StudyResults) -> str:
-    """What a change of the target's class is called."""
-    return LABEL_CHANGES if results.corpus.task == "label" else "edits"
-
-
-def _least_gain(results: StudyResults) -> str:
-    """What counts as no gain, for the lead; empty where the study sets nothing."""
-    least = gain_margin(results, results.components[0]) if results.components else None
-    return "" if least is None else f", and so do gains that differ by no more than {least:g} of skill"
+def _limits(results: StudyResults) -> str:
+    return prose(
+        say(
+            "Words are corrected for the number of tests: all conditions, components, arms and comparisons of arms "
+            "are judged together, so that the chance of any false word is at most {alpha} if no condition makes a "
+            "difference. Conditions are not independent of one another: where one modality is absent, another one "
+            "often is, too. This analysis does not ask which of them is the cause. Intervals over repeats include the "
+            "draw of test items if splits are drawn.",
+            alpha=percent(results.study.alpha),
+        ),
+        say(
+            "Pictures show the reference and the best arm, in the first repeat that has both: the spans that are "
+            "hardest for the naive predictors, which are the same for both arms, and each arm's own worst and best "
+            "spans, which may differ. They are extremes, not typical examples; in a best span there may be hardly "
+            "anything to predict."
+        ),
+        _of_items(results),
+        _left_out(results),
+    )
 
 
 def _columns(results: StudyResults) -> list[str]:
@@ -117,21 +145,17 @@ def _columns(results: StudyResults) -> list[str]:
     return list(dict.fromkeys(condition.name for condition in conditions))
 
 
-def _columns_named(results: StudyResults) -> str:
-    columns = _columns(results)
-    return f"; and according to what items.csv says about the item ({listing(columns)})" if columns else ""
-
-
 def _of_items(results: StudyResults) -> str:
     """What verdicts about columns of items.csv rest on; empty where there are none."""
     if not _columns(results):
         return ""
-    return (
-        " An item has one value of a column of items.csv, so more repeats do not add items of a genre. A word "
+    return say(
+        "An item has one value of a column of items.csv, so more repeats do not add items of a genre. A word "
         "about such a column also needs a t-test between groups of items.csv, each of them one observation, and at "
-        f"least {LEAST_GROUPS} groups on each side. With fewer, the verdict is “too few groups”, and the losses are "
+        "least {least} groups on each side. With fewer, the verdict is “too few groups”, and the losses are "
         "about these items alone. A column may correlate with another one, or with the people who were recorded: which "
-        "of them is the cause is not shown."
+        "of them is the cause is not shown.",
+        least=LEAST_GROUPS,
     )
 
 
@@ -140,12 +164,15 @@ def _left_out(results: StudyResults) -> str:
     arms = {answer.arm for answer in results.answers(ErrorsResult)}
     others, components = len(arms) - len(shown_arms(results, arms)), results.components[MOST_DRAWN:]
     parts = [counted(others, "more arm")] if others else []
-    parts += [counted(len(components), "component") + f" ({listing(components)})"] if components else []
+    if components:
+        number_of = counted(len(components), "component")
+        parts.append(say("{components} ({names})", components=number_of, names=listing(components)))
     if not parts:
         return ""
-    return (
-        f" Not drawn: {listing(parts)}. Their items and spans are in the tables, their cases in the files beside the "
-        "records (runs/FINGERPRINT/analyses/errors-….json)."
+    return say(
+        "Not drawn: {parts}. Their items and spans are in the tables, their cases in the files beside the "
+        "records (runs/FINGERPRINT/analyses/errors-….json).",
+        parts=listing(parts),
     )
 
 
@@ -165,21 +192,43 @@ def _harder(found: Sequence[Ratio], arms: Sequence[str]) -> list[Finding]:
     strongest = sorted(alike.values(), key=lambda entry: -abs(math.log(entry[1][0].ratio)))
     for places, rows in strongest[:MOST_PLACES]:
         first, *others = rows
-        text = f"{number(first.ratio)} times that of “{places[0].base}” for {first.component}"
-        text += "".join(f", {number(r.ratio)} for {r.component}" for r in others)
-        evidence = (
-            f"{first.component}: {interval(first.low, first.high)}, n = {first.n}; naive predictors "
-            f"{number(first.naive)}; skill {number(first.skill)} against {number(first.base_skill)}."
+        times = say(
+            "{ratio} times that of “{base}” for {component}",
+            ratio=number(first.ratio),
+            base=places[0].shown_base,
+            component=first.component,
+        )
+        more = [say("{ratio} for {component}", ratio=number(r.ratio), component=r.component) for r in others]
+        evidence = say(
+            "{component}: {edges}, n = {n}; naive predictors {naive}; skill {skill} against {base_skill}.",
+            component=first.component,
+            edges=interval(first.low, first.high),
+            n=first.n,
+            naive=number(first.naive),
+            skill=number(first.skill),
+            base_skill=number(first.base_skill),
         )
         if first.between is not None:
-            b = first.between
-            sides = ((b.items, b.groups), (b.base_items, b.base_groups))
-            one, other = (f"{counted(items, 'item')} in {counted(groups, 'group')}" for items, groups in sides)
-            evidence += f" {one} against {other}."
+            evidence = prose(evidence, _groups(first.between))
         kinds = {r.sign for r in rows}
         label = "mixed" if len(kinds) > 1 else "harder" if 1 in kinds else "easier"
-        findings.append(Finding(f"{_where(places)}, the loss of '{first.arm}' is {text}.", label, "plain", evidence))
+        text = say(
+            "{where}, the loss of '{arm}' is {times}.",
+            where=_where(places),
+            arm=first.arm,
+            times=commas([times, *more]),
+        )
+        findings.append(Finding(text, label, "plain", evidence))
     return findings
+
+
+def _groups(b: Between) -> str:
+    """How many items, in how many groups, stand against one another."""
+    one, other = (
+        say("{items} in {groups}", items=counted(items, "item"), groups=counted(groups, "group"))
+        for items, groups in ((b.items, b.groups), (b.base_items, b.base_groups))
+    )
+    return say("{one} against {other}.", one=one, other=other)
 
 
 def _gains(gained: Sequence[Gain]) -> list[Finding]:
@@ -193,18 +242,31 @@ def _gains(gained: Sequence[Gain]) -> list[Finding]:
     strongest = sorted(alike.values(), key=lambda rows: -abs(rows[0].test.estimate.mean))
     for rows in strongest[:MOST_GAINS]:
         g, d = rows[0], rows[0].test.estimate
-        more = "more" if g.sign > 0 else "less"
-        text = (
-            f"{_where([row.place for row in rows])}, '{g.arm}' gains {more} over '{g.reference}' in {g.component}: "
-            f"{number(g.group.mean, signed=True)} of skill, {number(g.base.mean, signed=True)} with “{g.place.base}”."
+        text = say(
+            "{where}, '{arm}' gains more over '{reference}' in {component}: {gain} of skill, {elsewhere} with “{base}”."
+            if g.sign > 0
+            else "{where}, '{arm}' gains less over '{reference}' in {component}: {gain} of skill, {elsewhere} with "
+            "“{base}”.",
+            where=_where([row.place for row in rows]),
+            arm=g.arm,
+            reference=g.reference,
+            component=g.component,
+            gain=number(g.group.mean, signed=True),
+            elsewhere=number(g.base.mean, signed=True),
+            base=g.place.shown_base,
         )
-        evidence = f"Difference {number(d.mean, signed=True)} ({interval(d.low, d.high)}, n = {d.n})."
-        findings.append(Finding(text, f"gains {more}", "plain", evidence))
+        evidence = say(
+            "Difference {mean} ({edges}, n = {n}).",
+            mean=number(d.mean, signed=True),
+            edges=interval(d.low, d.high),
+            n=d.n,
+        )
+        findings.append(Finding(text, "gains more" if g.sign > 0 else "gains less", "plain", evidence))
     return findings
 
 
 def _where(places: Sequence[Place]) -> str:
-    return "Where " + listing([f"“{place.label}”" for place in places])
+    return say("Where {places}", places=listing([say("“{place}”", place=place.shown) for place in places]))
 
 
 def _ratios(found: Sequence[Ratio]) -> Table:
@@ -225,7 +287,7 @@ def _ratios(found: Sequence[Ratio]) -> Table:
 def _item_tables(results: StudyResults) -> tuple[SectionTable, ...]:
     """None where items.csv has no column that is a condition."""
     table = _item_groups(results)
-    title = "Loss by column of items.csv: test items of all repeats, and groups of items.csv among them"
+    title = say("Loss by column of items.csv: test items of all repeats, and groups of items.csv among them")
     return (SectionTable("item_conditions", title, table),) if table.rows else ()
 
 

@@ -8,13 +8,14 @@ from typing import Literal
 
 import numpy as np
 
+from mmcore.language import later
 from reports.model.section import Tone
 from reports.sections.faithfulness import Faithfulness, Label, judge, tone_of
 from reports.statistics.bounded import estimate_correlation, p_of_correlations
 from reports.statistics.comparisons import compare
 from reports.statistics.intervals import Estimate
 
-RULE = (
+RULE = later(
     "A gate is judged by two rank correlations with what the model loses at that step without the modality behind it, "
     "and by one experiment. One correlation uses gate × norm, which is what passes, the other the gate alone. The "
     "word comes from gate × norm. But if the gate alone is 'not faithful', so is the word, because then the embedding "

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
 from mmcore.answers.gates import Condition, GatesResult, Holding, OfComponent
+from mmcore.language import later, say
 from reports.numbers import listing
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
@@ -33,6 +34,11 @@ OpeningNumber = Literal[
 FAMILIES = 2
 """Families of questions in the section, which share alpha evenly: whether gates can be believed and matter, and while
 what they are wider."""
+
+EDIT: Final = later("an edit")
+"""A condition of the answers: some track changes its class."""
+LABEL_CHANGE: Final = later("a label change")
+"""What an edit is called where the target is a label: no editor cut there."""
 
 LENGTHS: tuple[OpeningNumber, ...] = ("norm", "passing")
 """Of the numbers of an opening, lengths of vectors; all else lies between 0 and 1."""
@@ -56,6 +62,11 @@ class Difference:
     alpha: float
 
     @property
+    def words(self) -> str:
+        """The condition as a sentence names it: a feature by its own name, an edit in the reader's language."""
+        return say(self.condition) if self.condition in (EDIT, LABEL_CHANGE) else self.condition
+
+    @property
     def shown(self) -> bool:
         """Whether it is more than the largest of so many chance differences."""
         return self.p_holm <= self.alpha
@@ -68,6 +79,7 @@ class Gating:
     Args:
         arms: those with answers, in the study's order. shown: the few that words and large pictures are about.
         by_arm: their answers by repeat. level: coverage of intervals. yardstick: measures what holding a gate costs.
+        of_labels: whether targets are labels, whose changes are no edits.
     """
 
     arms: tuple[str, ...]
@@ -76,6 +88,7 @@ class Gating:
     overlap: float
     level: float
     yardstick: Yardstick
+    of_labels: bool = False
 
     @classmethod
     def of(cls, results: StudyResults) -> Gating | None:
@@ -87,7 +100,8 @@ class Gating:
         if not arms:
             return None
         level, yardstick = 1 - results.study.alpha, Yardstick.of(results)
-        return cls(arms, shown_arms(results, arms), by_arm, results.overlap, level, yardstick)
+        of_labels = results.corpus.task == "label"
+        return cls(arms, shown_arms(results, arms), by_arm, results.overlap, level, yardstick, of_labels)
 
     def gates(self, arm: str) -> tuple[str, ...]:
         """Those of the arm's model: one for each modality that it reads, or for each side of a pair."""
@@ -187,7 +201,8 @@ class Gating:
             difference = self.within(so_R - else_R, -1.0)
             p_holm = self._p_of_conditions[arm, gate, condition]
             alpha = 1 - self.level
-            found.append(Difference(condition, self.within(so_R), self.within(else_R), difference, p_holm, alpha))
+            name = LABEL_CHANGE if self.of_labels and condition == EDIT else condition
+            found.append(Difference(name, self.within(so_R), self.within(else_R), difference, p_holm, alpha))
         return found
 
     @cached_property

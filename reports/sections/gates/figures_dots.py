@@ -10,20 +10,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import dots, intervals, name_rows, sign
 from reports.figures.style import INK, MOST_ARMS, PAPER, colour, legend_over_all, marker, only_first, sheet, shortened
-from reports.numbers import percent
+from reports.numbers import listing, percent, prose
 from reports.records.frame import StudyResults
 from reports.sections.faithfulness import STRONG, WEAK
-from reports.sections.gates.estimates import Gating
+from reports.sections.gates.estimates import EDIT, LABEL_CHANGE, Gating
 from reports.statistics.intervals import Estimate
 
 MOST_GATES = 4
 """Modalities that fit side by side, and in one plot."""
-ALL = "together"
+ALL, ALL_SHOWN = "together", later("all gates")
 """What stands for the points of all gates in one row."""
-_KINDS = {"passing": "gate × norm", "opening": "gate alone", "norm": "norm alone"}
+_KINDS = {"passing": later("gate × norm"), "opening": later("gate alone"), "norm": later("norm alone")}
 
 
 def shade(gating: Gating, gate: str) -> str:
@@ -49,26 +50,33 @@ class OfGates(FigureBase):
         self.gating = Gating.of(results)
 
     @property
-    def interval(self) -> str:
-        """``95 % interval``."""
-        return f"{percent(self.gating.level) if self.gating else ''} interval"
+    def level(self) -> str:
+        """Of intervals: ``95 %``."""
+        return percent(self.gating.level) if self.gating else ""
+
+    @property
+    def of_labels(self) -> bool:
+        """Whether what happens to targets is a label change, and no edit."""
+        return self.gating is not None and self.gating.of_labels
 
 
 class GateFaithfulness(OfGates):
     """Rank correlations of what gates show with what the model loses."""
 
     name = "gates_faithfulness"
-    title = "Gates against what the model loses"
+    title = later("Gates against what the model loses")
 
     @property
     def description(self) -> str:
         arms = len(self.gating.arms) if self.gating else 0
-        return (
+        said = say(
             "Rank correlation ρ of what a gate shows with what the model loses where the modality behind it is masked: "
-            f"dots are gate × norm with its {self.interval} over repeats, open diamonds the gate alone, ticks the norm "
-            f"alone. From {STRONG} on (solid line) gates are faithful, below {WEAK} (dotted line) they are not; the "
-            f"word is at the right. '{ALL}': the points of all gates in one row.{only_first(arms)}"
-        )
+            "dots are gate × norm with its {level} interval over repeats, open diamonds the gate alone, ticks the norm "
+            "alone. From {strong} on (solid line) gates are faithful, below {weak} (dotted line) they are not; the "
+            "word is at the right. '{all}': the points of all gates in one row.",
+            level=self.level, strong=STRONG, weak=WEAK, all=say(ALL_SHOWN),
+        )  # fmt: skip
+        return prose(said, only_first(arms).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, gate and kind: ``arm, gate, shown, mean, low, high, n, label``."""
@@ -93,23 +101,29 @@ class GateFaithfulness(OfGates):
         axes.axvline(WEAK, color=INK, alpha=0.5, linewidth=0.9, linestyle=":")
         axes.axvline(0.0, color=INK, alpha=0.25, linewidth=0.9)
         passing, opening, norm = (frame.loc[frame["shown"] == kind] for kind in _KINDS)
-        intervals(axes, passing, tint=colour(0), size=7, linewidth=1.4, zorder=4, label=_KINDS["passing"])
+        intervals(axes, passing, tint=colour(0), size=7, linewidth=1.4, zorder=4, label=say(_KINDS["passing"]))
         # The gate alone a little lower: where the two agree, one would hide the other.
         lower = opening.assign(row=opening["row"] + 0.24)
-        look = {"shape": "D", "size": 5.5, "filled": False, "linewidth": 1.4, "label": _KINDS["opening"]}
+        look = {"shape": "D", "size": 5.5, "filled": False, "linewidth": 1.4, "label": say(_KINDS["opening"])}
         dots(axes, lower, "mean", "row", tint=INK, **look)
-        dots(axes, norm, "mean", "row", tint=INK, shape="|", size=11, linewidth=1.4, zorder=2, label=_KINDS["norm"])
+        dots(
+            axes, norm, "mean", "row", tint=INK, shape="|", size=11, linewidth=1.4, zorder=2, label=say(_KINDS["norm"])
+        )
         across = axes.get_yaxis_transform()
         for y, word in zip(rows["row"], rows["label"], strict=True):
-            axes.text(1.02, y, word, va="center", ha="left", fontsize=9, transform=across)
-        name_rows(axes, [shortened(gate, 18) for gate in rows["gate"]], rows["row"].tolist())
+            axes.text(1.02, y, say(word), va="center", ha="left", fontsize=9, transform=across)
+        name_rows(
+            axes,
+            [shortened(say(ALL_SHOWN) if gate == ALL else gate, 18) for gate in rows["gate"]],
+            rows["row"].tolist(),
+        )
         heads = rows.drop_duplicates("arm") if len(arms) > 1 else rows.iloc[:0]
         for arm, y in zip(heads["arm"], heads["row"], strict=True):
             look = {"fontsize": 9.5, "fontweight": "bold", "va": "center", "transform": across}
             axes.text(0.0, y - 0.62, shortened(arm, 36), **look)
         axes.set_ylim(last + 0.7, -1.1 if len(arms) > 1 else -0.6)
         axes.set_xlim(min([-0.1, *(frame["mean"].dropna() - 0.05)]), 1.0)
-        axes.set_xlabel("rank correlation ρ with the loss")
+        axes.set_xlabel(say("rank correlation ρ with the loss"))
         legend_over_all(figure, handletextpad=0.4)
         return figure
 
@@ -118,15 +132,17 @@ class GateConditions(OfGates):
     """While what is so gates open wider."""
 
     name = "gates_conditions"
-    title = "When gates open wider"
+    title = later("When gates open wider")
 
     @property
     def description(self) -> str:
-        return (
+        said = say(
             "Mean gate at steps where a condition holds minus the mean elsewhere, one plot for each gate: mean over "
-            f"repeats with its {self.interval}, not corrected for their number. Right of 0 the gate is open wider "
-            "then. Tracks are numbered from 0." + arms_shown(self.gating)
+            "repeats with its {level} interval, not corrected for their number. Right of 0 the gate is open wider "
+            "then. Tracks are numbered from 0.",
+            level=self.level,
         )
+        return prose(said, arms_shown(self.gating))
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, gate and condition: ``arm, gate, condition, mean, low, high, n``."""
@@ -150,10 +166,10 @@ class GateConditions(OfGates):
                 part = frame.loc[(frame["arm"] == arm) & (frame["gate"] == gate)]
                 shift = 0.24 * (i - (len(gating.shown) - 1) / 2)
                 _dots(axes, part, "condition", conditions, shift, i, tint=shade(gating, gate))
-            name_rows(axes, [shortened(c, 22) for c in conditions])
+            name_rows(axes, [shortened(say(c) if c in (EDIT, LABEL_CHANGE) else c, 22) for c in conditions])
             axes.locator_params(axis="x", nbins=3)
             axes.margins(x=0.12)
-        figure.supxlabel("gate while the condition holds, minus gate elsewhere", fontsize=10)
+        figure.supxlabel(say("gate while the condition holds, minus gate elsewhere"), fontsize=10)
         if len(gating.shown) > 1:
             # Arms by mark alone: colours stand for gates.
             for i, arm in enumerate(gating.shown):
@@ -168,16 +184,19 @@ class GateComponents(OfGates):
     """What is lost without each modality, by component, and whether its gate shows it."""
 
     name = "gates_components"
-    title = "Gates by component"
+    title = later("Gates by component")
 
     @property
     def description(self) -> str:
-        arm = f" of '{self.gating.shown[-1]}'" if self.gating else ""
-        return (
-            f"By component{arm}: on the left, the loss from masking the modality behind a gate, in units of the "
+        if self.gating is None:
+            return ""
+        return say(
+            "By component of '{arm}': on the left, the loss from masking the modality behind a gate, in units of the "
             "naive loss (1: as much as a naive predictor has); on the right, the rank correlation of gate × norm with "
             "that loss, which says little if next to nothing is lost. Means over repeats with their "
-            f"{self.interval}, one mark for each gate."
+            "{level} intervals, one mark for each gate.",
+            arm=self.gating.shown[-1],
+            level=self.level,
         )
 
     def numbers(self) -> pd.DataFrame:
@@ -201,7 +220,7 @@ class GateComponents(OfGates):
         gates = gating.gates(arm)[:MOST_GATES]
         step = 0.8 / max(len(gates), 1)
         figure, plots = sheet(1.3 + 0.42 * len(components), 2, 2, sharey=True)
-        for axes, what, label in zip(plots, ("increase", "rho"), ("lost", "ρ of gate × norm"), strict=True):
+        for axes, what, label in zip(plots, ("increase", "rho"), (say("lost"), say("ρ of gate × norm")), strict=True):
             axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
             for i, gate in enumerate(gates):
                 part = frame.loc[(frame["what"] == what) & (frame["gate"] == gate)]
@@ -226,7 +245,7 @@ def arms_shown(gating: Gating | None) -> str:
     """What a description must say when only some arms are drawn; empty otherwise."""
     if gating is None or len(gating.shown) == len(gating.arms):
         return ""
-    return f" Drawn: {' and '.join(gating.shown)}; the table has all arms with gates."
+    return say("Drawn: {shown}; the table has all arms with gates.", shown=listing(gating.shown))
 
 
 def _numbers(e: Estimate) -> tuple[float, float, float, int]:

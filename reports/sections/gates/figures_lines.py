@@ -10,8 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.marks import band
 from reports.figures.style import INK, MOST_ARMS, abreast, legend_over_all, only_first, shortened
+from reports.numbers import prose
+from reports.records.frame import StudyResults
 from reports.sections.gates.estimates import Gating
 from reports.sections.gates.figures_dots import MOST_GATES, OfGates, arms_shown, pairs, shade
 
@@ -23,16 +26,17 @@ class GateDistribution(OfGates):
     """How far gates open, over features and steps."""
 
     name = "gates_distribution"
-    title = "How far gates open"
+    title = later("How far gates open")
     value = "share"
 
     @property
     def description(self) -> str:
-        return (
+        said = say(
             "Share of a gate's values, over features and test steps, by how far it is open: 0 shut, 1 open; mean over "
             "repeats, one line for each gate. A gate that is ½ everywhere was hardly trained; values at the ends "
-            f"hardly follow their input.{only_first(len(self.gating.arms) if self.gating else 0)}"
+            "hardly follow their input."
         )
+        return prose(said, only_first(len(self.gating.arms) if self.gating else 0).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, gate and bin: ``arm, gate, opening`` (the bin's middle), ``share`` (per 0.1)."""
@@ -51,7 +55,7 @@ class GateDistribution(OfGates):
         assert gating is not None
         # From the axis up: a band as wide as its curve is high.
         frame = frame.assign(low=0.0, high=frame["share"])
-        names = ("opening", "gate", "share of values per 0.1")
+        names = ("opening", say("gate"), say("share of values per 0.1"))
         figure, plots = _by_arm(gating, frame, gating.arms[:MOST_ARMS], names, y="share", alpha=0.12, linewidth=1.8)
         plots[0].set(xlim=(0, 1), ylim=(0, 1.06 * float(max(frame["share"]))))
         return figure
@@ -61,15 +65,26 @@ class GatesAround(OfGates):
     """Gates before and after edits."""
 
     name = "gates_around"
-    title = "Gates around edits"
+    title = later("Gates around edits")
+
+    def __init__(self, results: StudyResults) -> None:
+        super().__init__(results)
+        if self.of_labels:
+            self.title = later("Gates around label changes")
 
     @property
     def description(self) -> str:
-        return (
-            "Mean gate by time from an edit (a step whose target has another class than the step before), minus its "
-            f"mean over the times that are drawn: mean over repeats, bands are {self.interval}s. Edits are close "
-            f"together, so the picture includes others.{arms_shown(self.gating)}"
+        said = say(
+            "Mean gate by time from a label change (a step whose target has another class than the step before), minus "
+            "its mean over the times that are drawn: mean over repeats, bands are {level} intervals. Label changes are "
+            "close together, so the picture includes others."
+            if self.of_labels
+            else "Mean gate by time from an edit (a step whose target has another class than the step before), minus "
+            "its mean over the times that are drawn: mean over repeats, bands are {level} intervals. Edits are close "
+            "together, so the picture includes others.",
+            level=self.level,
         )
+        return prose(said, arms_shown(self.gating))
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, gate and time: ``arm, gate, time, mean, low, high, n``."""
@@ -84,9 +99,9 @@ class GatesAround(OfGates):
         """One plot for each arm that the section describes."""
         gating, frame = self.gating, self.frame()
         assert gating is not None
-
-        unit = "steps" if gating.first(gating.arms[0]).step is None else "s"
-        names = ("time", f"time from an edit ({unit})", "gate minus its mean")
+        unit = say("steps") if gating.first(gating.arms[0]).step is None else "s"
+        x = say("time from a label change ({unit})" if self.of_labels else "time from an edit ({unit})", unit=unit)
+        names = ("time", x, say("gate minus its mean"))
         figure, plots = _by_arm(gating, frame, gating.shown, names)
         for axes in plots:
             axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
@@ -98,15 +113,16 @@ class GateDrift(OfGates):
     """Gates over the epochs of training."""
 
     name = "gates_drift"
-    title = "Gates while training"
+    title = later("Gates while training")
 
     @property
     def description(self) -> str:
-        return (
+        said = say(
             "Mean gate after each epoch of training, always on the same few validation windows: mean over repeats; "
             "bands reach from the lowest repeat to the highest. Gates begin near ½, or near equal shares if they share "
-            "a sum of 1." + only_first(len(self.gating.arms) if self.gating else 0)
+            "a sum of 1."
         )
+        return prose(said, only_first(len(self.gating.arms) if self.gating else 0).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, gate and epoch: ``arm, gate, epoch, mean, low, high, n``, all over repeats."""
@@ -126,7 +142,7 @@ class GateDrift(OfGates):
         gating, frame = self.gating, self.frame()
         assert gating is not None
 
-        figure, plots = _by_arm(gating, frame, gating.arms[:MOST_ARMS], ("epoch", "epoch", "mean gate"))
+        figure, plots = _by_arm(gating, frame, gating.arms[:MOST_ARMS], ("epoch", say("epoch"), say("mean gate")))
         plots[0].locator_params(axis="x", integer=True, min_n_ticks=1)
         return figure
 

@@ -10,8 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from mmcore.answers.gates import TargetLine, Timeline
+from mmcore.language import later, say
 from reports.figures.marks import curve, dots
 from reports.figures.style import INK, colour, legend_over_all, line, sheet, shortened
+from reports.numbers import prose
 from reports.records.frame import StudyResults
 from reports.sections.gates.figures_dots import MOST_GATES, OfGates, shade
 
@@ -26,7 +28,7 @@ class GateTimeline(OfGates):
         place: which of the drawn items, from 0.
     """
 
-    title = "Gates over time"
+    title = later("Gates over time")
     value = "value"
 
     def __init__(self, results: StudyResults, place: int) -> None:
@@ -51,18 +53,31 @@ class GateTimeline(OfGates):
         return self.gating.first(self._arm).step if self.gating and self._arm else None
 
     @property
+    def _events(self) -> tuple[str, str]:
+        """The lane, and the name, of what happens to targets."""
+        return ("label changes", "label change") if self.of_labels else ("edits", "edit")
+
+    @property
     def description(self) -> str:
         if self.gating is None or self._line is None:
-            return "No item."
+            return say("No item.")
         repeat = min(self.gating.by_arm[self._arm or ""])
-        return (
-            f"Test item '{self._line.item}' in repeat {repeat} of '{self._arm}': how far each gate is open; below, "
-            "the raw feature that correlates most with each gate over all test items (normalised); then a "
-            "track's true values (stepped line) and predicted ones (coloured). Ticks along the top are edits. Targets "
-            "and edits are drawn at the time they happen, gates at the step that they help to predict, features at the "
-            "time they were measured. "
-            "Items are drawn by chance, not chosen."
-        )
+        return prose(
+            say(
+                "Test item '{item}' in repeat {repeat} of '{arm}': how far each gate is open; below, the raw feature "
+                "that correlates most with each gate over all test items (normalised); then a track's true values "
+                "(stepped line) and predicted ones (coloured).",
+                item=self._line.item, repeat=repeat, arm=self._arm,
+            ),
+            say(
+                "Ticks along the top are label changes. Targets and label changes are drawn at the time they happen, "
+                "gates at the step that they help to predict, features at the time they were measured."
+                if self.of_labels
+                else "Ticks along the top are edits. Targets and edits are drawn at the time they happen, gates at the "
+                "step that they help to predict, features at the time they were measured."
+            ),
+            say("Items are drawn by chance, not chosen."),
+        )  # fmt: skip
 
     def numbers(self) -> pd.DataFrame:
         """One row per line and step: ``item, lane, name, time, value``."""
@@ -72,7 +87,8 @@ class GateTimeline(OfGates):
                 for i, value in enumerate(values):
                     time = round((timeline.first + i) * (self._step or 1.0), 6)
                     rows.append((timeline.item, lane, name, time, value))
-            rows += [(timeline.item, "edits", "edit", round(s * (self._step or 1.0), 6), 1.0) for s in timeline.events]
+            lane, name = self._events
+            rows += [(timeline.item, lane, name, round(s * (self._step or 1.0), 6), 1.0) for s in timeline.events]
         return pd.DataFrame(rows, columns=["item", "lane", "name", "time", "value"])
 
     def drawn(self) -> Drawing:
@@ -93,10 +109,10 @@ class GateTimeline(OfGates):
         for i, m in enumerate(gates):
             look = {"color": shade(gating, m), "linestyle": line(i), "label": shortened(m)}
             line_of(lanes[0], "gates", m, linewidth=1.6, **look)
-        lanes[0].set_ylabel("gate")
+        lanes[0].set_ylabel(say("gate"))
         for axes, m in zip(lanes[1:], features, strict=False):
             line_of(axes, "features", m, color=shade(gating, m), linewidth=1.3)
-            _note(axes, timeline.features[m].name or f"length of {m}")
+            _note(axes, timeline.features[m].name or say("length of {modality}", modality=m))
         for axes, target in zip(lanes[1 + len(features) :], targets, strict=False):
             look = {"color": INK, "drawstyle": "steps-mid", "linewidth": 1.1, "alpha": 0.8}
             line_of(axes, "true", target.parameter, **look)
@@ -108,11 +124,11 @@ class GateTimeline(OfGates):
             axes.grid(axis="x")
             axes.margins(x=0.01)
             axes.locator_params(axis="y", nbins=3)
-        edits = frame.query("lane == 'edits'")
+        edits = frame.loc[frame["lane"] == self._events[0]]
         look = {"shape": "|", "size": 6, "linewidth": 0.8, "alpha": 0.7, "clip_on": False}
         above = lanes[0].get_xaxis_transform()
         dots(lanes[0], edits.assign(height=1.03), "time", "height", tint=INK, transform=above, **look)
-        lanes[-1].set_xlabel("time (s)" if self._step else "step")
+        lanes[-1].set_xlabel(say("time (s)") if self._step else say("step"))
         legend_over_all(figure, 4, handlelength=2.6)
         return figure
 
@@ -127,14 +143,14 @@ def _lines(timeline: Timeline) -> list[tuple[str, str, tuple[float, ...]]]:
 
 
 def _target_words(target: TargetLine) -> str:
-    what = f"{target.parameter} of track {target.track}"
+    names = {"parameter": target.parameter, "track": target.track}
     match target.kind:
         case "binary":
-            return f"{what}, chance of"
+            return say("{parameter} of track {track}, chance of", **names)
         case "categorical":
-            return f"{what}, chance of the true one"
+            return say("{parameter} of track {track}, chance of the true one", **names)
         case _:
-            return what
+            return say("{parameter} of track {track}", **names)
 
 
 def _note(axes: Axes, text: str) -> None:

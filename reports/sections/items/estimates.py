@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mmcore.language import say
 from mmcore.skill import skill_per_loss
 from reports.records.frame import StudyResults
+from reports.records.long import spelt_out
 from reports.statistics.items import per_item, two_level
 from reports.statistics.multiplicity import holm
 
@@ -55,8 +57,8 @@ def item_differences(results: StudyResults, whole: bool = False) -> pd.DataFrame
 def together(results: StudyResults) -> str:
     """How components are brought together, in words."""
     if results.study.metric.measure.name == "skill":
-        return "all components together, each weighted by how much skill a unit of its loss costs"
-    return "added up over all components"
+        return say("all components together, each weighted by how much skill a unit of its loss costs")
+    return say("added up over all components")
 
 
 def whole_differences(results: StudyResults) -> pd.DataFrame:
@@ -106,7 +108,7 @@ class _Losses:
 
     @classmethod
     def of(cls, results: StudyResults) -> _Losses:
-        rows = results.items
+        rows = spelt_out(results.items, "item", "group")
         (component, components), (arm, arms), (repeat, repeats), (item, items) = (
             pd.factorize(rows[name], sort=name in ("repeat", "item")) for name in ("component", "arm", "repeat", "item")
         )

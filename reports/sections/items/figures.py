@@ -7,9 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import curve, dots, name_rows
 from reports.figures.style import INK, NEUTRAL, sheet, shortened
+from reports.numbers import prose
 from reports.records.frame import StudyResults
 from reports.sections.items.estimates import together, whole_differences
 
@@ -29,7 +31,7 @@ class ItemDifferences(FigureBase):
     """The arm's loss minus the reference's on each test item."""
 
     name = "item_differences"
-    title = "Differences by item"
+    title = later("Differences by item")
     value = "difference"
 
     def __init__(self, results: StudyResults) -> None:
@@ -38,14 +40,20 @@ class ItemDifferences(FigureBase):
     @property
     def description(self) -> str:
         pairs = len(self._pairs())
-        left_out = f" The first {MOST_PAIRS} of {pairs} comparisons are drawn." if pairs > MOST_PAIRS else ""
-        return (
-            "The arm's loss minus the reference's on each test item, mean over the repeats that tested it, "
-            f"{together(self.results)}, the largest gain first; left of 0 the arm is better. The {self._ends()} items "
-            "at either end have names and t intervals. The interval of a filled mark leaves out 0; it is not "
-            "corrected for the number of items."
-            f"{left_out}"
+        left_out = (
+            say("The first {most} of {pairs} comparisons are drawn.", most=MOST_PAIRS, pairs=pairs)
+            if pairs > MOST_PAIRS
+            else ""
         )
+        said = say(
+            "The arm's loss minus the reference's on each test item, mean over the repeats that tested it, "
+            "{together}, the largest gain first; left of 0 the arm is better. The {ends} items "
+            "at either end have names and t intervals. The interval of a filled mark leaves out 0; it is not "
+            "corrected for the number of items.",
+            together=together(self.results),
+            ends=self._ends(),
+        )
+        return prose(said, left_out)
 
     def numbers(self) -> pd.DataFrame:
         """One row per comparison and item, sorted within the comparison: ``arm, reference, item, n, difference, low,
@@ -77,7 +85,7 @@ class ItemDifferences(FigureBase):
             _plot(axes, part, ends)
             axes.set_title(f"{shortened(arm, 24)} − {shortened(reference, 24)}", loc="left")
         if pairs:
-            plots[-1].set_xlabel("difference in loss (left of 0 better, right worse)")
+            plots[-1].set_xlabel(say("difference in loss (left of 0 better, right worse)"))
         return figure
 
 
@@ -108,6 +116,6 @@ def _plot(axes: Axes, part: pd.DataFrame, ends: int) -> None:
     places = named["row"].tolist()
     if crowded:
         places.insert(ends, ends + (BETWEEN - 1) / 2)
-        names.insert(ends, f"{len(between)} between")
+        names.insert(ends, say("{n} between", n=len(between)))
     name_rows(axes, names, places)
     axes.set_ylim(max(part["row"]) + 0.7, -0.7)

@@ -7,10 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from mmcore.language import say
 from reports.model.section import Finding, Section, SectionTable, plain_table
-from reports.numbers import counted, interval, number, percent, probability
+from reports.numbers import counted, interval, number, percent, probability, prose
 from reports.records.frame import StudyResults
 from reports.sections.items.estimates import item_overall, together, whole_differences
+from reports.sections.joining import clauses, commas
+from reports.sections.yardstick import ALL
 from reports.statistics.floors import family_floors, needed
 
 Row = dict[str, Any]
@@ -47,24 +50,25 @@ def by_item(results: StudyResults) -> Section | None:
     left = len(by_pair) - MOST_PAIRS
     return Section(
         key="by_item",
-        title="Gains and losses by item",
-        question="On which test items does an arm do better, and on which worse?",
-        lead=(
-            f"The arm's loss minus the reference's on each test item, mean over the repeats that tested it, "
-            f"{together(results)}: below 0 the arm is better. The interval of the mean covers both other items and "
+        title=say("Gains and losses by item"),
+        question=say("On which test items does an arm do better, and on which worse?"),
+        lead=say(
+            "The arm's loss minus the reference's on each test item, mean over the repeats that tested it, "
+            "{together}: below 0 the arm is better. The interval of the mean covers both other items and "
             "other repeats (t interval with the error of a two-level bootstrap over groups of items and repeats). A "
-            "word is given if its p, after Holm over the comparisons, says that it is not chance."
+            "word is given if its p, after Holm over the comparisons, says that it is not chance.",
+            together=together(results),
         ),
         findings=tuple(findings),
         figures=("item_differences",),
         tables=(
             SectionTable(
                 "overall",
-                "Mean difference in loss over items, by comparison and component",
-                plain_table(columns, [tuple({**r, "component": r["component"] or "all"}.values()) for r in overall]),
+                say("Mean difference in loss over items, by comparison and component"),
+                plain_table(columns, [tuple({**r, "component": r["component"] or ALL}.values()) for r in overall]),
             ),
         ),
-        limits=" ".join(_limits(results, left, len(by_pair), min(floors) > alpha)),
+        limits=prose(*_limits(results, left, len(by_pair), min(floors) > alpha)),
     )  # fmt: skip
 
 
@@ -75,24 +79,26 @@ def _rows(frame: pd.DataFrame) -> list[Row]:
 
 def _limits(results: StudyResults, left: int, comparisons: int, too_few: bool) -> Iterator[str]:
     if left > 0:
-        yield f"{counted(left, 'more comparison')} in the table."
+        yield say("{comparisons} in the table.", comparisons=counted(left, "more comparison"))
     enough = needed(results.study.alpha, comparisons)
     if too_few and enough is not None:
-        yield f"Fewer than {enough} repeats: no comparison could be told from chance, so none gets a word."
-    yield "The verdicts answer the question of the study; a word here is only about the loss of items."
+        yield say(
+            "Fewer than {enough} repeats: no comparison could be told from chance, so none gets a word.", enough=enough
+        )
+    yield say("The verdicts answer the question of the study; a word here is only about the loss of items.")
     if results.shared:
-        yield (
+        yield say(
             "All repeats tested the same items, so no comparison gets a word here. The verdicts say what holds for "
             "other items; their intervals also include the luck of the training items."
         )
     if results.overlap > 0:
-        yield (
+        yield say(
             "The interval does not account for training items that repeats share, so it may be too narrow; the "
             "intervals of the verdicts are corrected for it."
         )
     if results.study.sequential is not None:
-        yield "Nor does it account for the repeated looks of the study."
-    yield (
+        yield say("Nor does it account for the repeated looks of the study.")
+    yield say(
         "Intervals of single items are not corrected for the number of items: they point out items worth a look and "
         "are not verdicts. Every item and component is in tables/item_differences.csv."
     )
@@ -105,22 +111,31 @@ def _finding(row: Row, items: list[Row], alpha: float, floor: float, shared: boo
         floor: the smallest p after Holm that its number of repeats allows in the study; above alpha there is no word.
     """
     low, high, p = row["low"], row["high"], row["p_holm"]
-    text = (
-        f"'{row['arm']}' has the lower loss on {row['items_won']} of {row['items']} items against '{row['reference']}'."
+    text = say(
+        "'{arm}' has the lower loss on {won} of {items} items against '{reference}'.",
+        arm=row["arm"],
+        won=row["items_won"],
+        items=row["items"],
+        reference=row["reference"],
     )
-    evidence = f"Mean difference {number(row['difference'], True)}"
-    if low is not None:
-        evidence += f", {percent(1 - alpha)} interval {interval(low, high)}, p after Holm {probability(p)}"
+    mean = number(row["difference"], True)
+    if low is None:
+        evidence = say("Mean difference {mean}", mean=mean)
+    else:
+        evidence = say(
+            "Mean difference {mean}, {level} interval {edges}, p after Holm {p}",
+            mean=mean, level=percent(1 - alpha), edges=interval(low, high), p=probability(p),
+        )  # fmt: skip
     ordered = sorted(items, key=lambda item: item["difference"])
     best = [_item(item) for item in ordered[:NAMED] if item["difference"] < 0]
     worst = [_item(item) for item in ordered[: -NAMED - 1 : -1] if item["difference"] > 0]
-    evidence += f"; gains most on {', '.join(best)}" if best else ""
-    evidence += f"; loses most on {', '.join(worst)}" if worst else ""
+    gains = say("gains most on {items}", items=commas(best)) if best else ""
+    loses = say("loses most on {items}", items=commas(worst)) if worst else ""
     label = ""
     if p is not None and floor <= alpha and not shared:
         label = "mixed" if p > alpha else "lower loss" if row["difference"] < 0 else "higher loss"
-    return Finding(text, label, "plain", evidence + ".")
+    return Finding(text, label, "plain", say("{text}.", text=clauses([evidence, gains, loses])))
 
 
 def _item(row: Row) -> str:
-    return f"{row['item']} ({number(row['difference'], True)})"
+    return say("{name} ({value})", name=row["item"], value=number(row["difference"], True))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmcore.analyses import Absence
+from mmcore.language import later, speaking
 from reports.sections.family import Test
 from reports.sections.modalities.lattice import Lattice
 from reports.sections.modalities.masked import Masked
@@ -19,7 +20,13 @@ from reports.statistics.intervals import Estimate
 from reports.verdicts.dominance import Dominance
 
 Useful = Literal[
-    "useful", "redundant", "partly redundant", "harmful", "not needed", "differs by component", "not shown"
+    "useful",
+    "redundant",
+    "partly redundant",
+    "harmful",
+    "not needed",
+    "differs by component",
+    "not shown",
 ]
 Used = Literal["used", "misleading", "not used", "differs by component", "not shown"]
 Interplay = Literal["together", "overlap", "hinder", "apart", "differs by component", "not shown"]
@@ -101,19 +108,23 @@ class Part:
 
     @property
     def disagreement(self) -> str | None:
-        """What is odd where both are known; None: they agree, or one is not shown."""
+        """What is odd where both are known, as a key in English; None: they agree, or one is not shown."""
         if self.placebo is not None and self.placebo.none and self.gain is not None and self.gain.sign > 0:
-            return "helps in training, yet a placebo of the same size helps as much"
-        anew = "without it" if self.placebo is None else "with a placebo in its place"
+            return later("helps in training, yet a placebo of the same size helps as much")
+        controlled = self.placebo is not None
         match self.useful, self.used:
             case ("redundant" | "not needed", "used"):
-                return f"is used, yet a model trained {anew} does as well"
+                if controlled:
+                    return later("is used, yet a model trained with a placebo in its place does as well")
+                return later("is used, yet a model trained without it does as well")
             case ("harmful", "used"):
-                return f"is used, yet a model trained {anew} does better"
+                if controlled:
+                    return later("is used, yet a model trained with a placebo in its place does better")
+                return later("is used, yet a model trained without it does better")
             case ("useful", "not used"):
-                return "helps in training, yet the trained model does as well without it"
+                return later("helps in training, yet the trained model does as well without it")
             case ("useful", "misleading"):
-                return "helps in training, yet the trained model does better with another item's values"
+                return later("helps in training, yet the trained model does better with another item's values")
             case _:
                 return None
 
@@ -190,10 +201,15 @@ class Dossier:
         return any(part.placebo is not None for part in self.parts)
 
     def way(self, absence: Absence | None, names: Sequence[str] | None = None) -> str:
+        """:meth:`said_way` in English, as a key of tables."""
+        with speaking("en"):
+            return self.said_way(absence, names)
+
+    def said_way(self, absence: Absence | None, names: Sequence[str] | None = None) -> str:
         """A way of masking these modalities, in words; None: all of them. Empty where nothing was masked."""
         if self.masked is None or absence is None:
             return ""
-        return self.masked.word(absence, self.modalities if names is None else names)
+        return self.masked.said(absence, self.modalities if names is None else names)
 
     def part(self, modality: str, component: str | None) -> Part:
         """The part of that modality and component."""

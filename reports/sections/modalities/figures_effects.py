@@ -9,11 +9,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import intervals, name_rows
 from reports.figures.style import INK, colour, legend_over_all, sheet, shortened
-from reports.numbers import number
+from reports.numbers import number, prose
+from reports.sections.joining import clauses
 from reports.sections.modalities.dossier import Dossier
+from reports.sections.yardstick import said_component
 
 MOST_MODALITIES, MOST_ROWS = 8, 16
 FARTHEST, NEAREST = 1.25, -0.6
@@ -21,8 +24,8 @@ FARTHEST, NEAREST = 1.25, -0.6
 others."""
 WAYS = ("retrained", "share", "masked", "placebo")
 _LABELS = {
-    "retrained": "retrained without it", "share": "share over all subsets", "masked": "masked",
-    "placebo": "a placebo in its place",
+    "retrained": later("retrained without it"), "share": later("share over all subsets"), "masked": later("masked"),
+    "placebo": later("a placebo in its place"),
 }  # fmt: skip
 
 
@@ -37,7 +40,7 @@ class ModalityEffects(OfOneArm):
     """Usefulness and use of every modality, by component."""
 
     name = "modality_effects"
-    title = "What leaving a modality out costs"
+    title = later("What leaving a modality out costs")
     value = "mean"
 
     @property
@@ -45,21 +48,32 @@ class ModalityEffects(OfOneArm):
         dossier = self.dossiers[0] if self.dossiers else None
         if dossier is None:
             return ""
-        ways = []
-        if dossier.lattice:
-            ways.append("circles: of models retrained without it")
-        if any(p.share for p in dossier.parts):
-            ways.append("diamonds: its share, mean over all orders of adding modalities, each subset retrained")
-        if dossier.main:
-            ways.append(f"squares: of the trained model with the modality masked by {dossier.way(dossier.main)}")
-        if dossier.controlled:
-            ways.append("triangles: of models retrained with a placebo of the same size in its place")
+        ways = [
+            say("circles: of models retrained without it") if dossier.lattice else "",
+            say("diamonds: its share, mean over all orders of adding modalities, each subset retrained")
+            if any(p.share for p in dossier.parts)
+            else "",
+            say("squares: of the trained model with the modality masked by {way}", way=dossier.said_way(dossier.main))
+            if dossier.main
+            else "",
+            say("triangles: of models retrained with a placebo of the same size in its place")
+            if dossier.controlled
+            else "",
+        ]
         more = len(dossier.modalities) > MOST_MODALITIES or len(dossier.components) > MOST_ROWS
-        return (
-            f"What leaving a modality out costs '{dossier.arm}' in {dossier.yardstick.title}, one plot for each "
-            "modality and one row for each component; "
-            f"{'; '.join(ways)}. Lines are intervals over repeats. Right of the thin line the modality helps. "
-            f"Values beyond the edge are written there.{' The table has all.' if more else ''}"
+        return prose(
+            say(
+                "What leaving a modality out costs '{arm}' in {metric}, one plot for each modality and one row for "
+                "each component; {ways}.",
+                arm=dossier.arm,
+                metric=dossier.yardstick.title,
+                ways=clauses(ways),
+            ),
+            say(
+                "Lines are intervals over repeats. Right of the thin line the modality helps. Values beyond the edge "
+                "are written there."
+            ),
+            say("The table has all.") if more else "",
         )
 
     def numbers(self) -> pd.DataFrame:
@@ -96,7 +110,7 @@ class ModalityEffects(OfOneArm):
                 mine = frame.query("modality == @name and way == @way and component in @components")
                 row = [components.index(c) + 0.24 * (i - (len(ways) - 1) / 2) for c in mine["component"]]
                 _marks(axes, mine.assign(row=row), WAYS.index(way), edges)
-            name_rows(axes, [shortened(c, 18) for c in components])
+            name_rows(axes, [shortened(said_component(c), 18) for c in components])
             axes.get_yticklabels()[0].set_fontweight("bold")
         if bounded:
             plots[-1].set_xlim(max(NEAREST, min(-0.05, lowest)) - 0.05, min(FARTHEST, max(0.1, highest)) + 0.12)
@@ -110,7 +124,7 @@ def _marks(axes: Axes, rows: pd.DataFrame, i: int, edges: tuple[float, float]) -
     nearest, farthest = edges
     inside = rows["mean"].between(nearest, farthest)
     cut = rows[inside].assign(low=rows["low"].clip(lower=nearest), high=rows["high"].clip(upper=farthest))
-    look = {"shape": ("o", "D", "s", "^")[i], "size": 5.5, "filled": i == 0, "label": _LABELS[WAYS[i]]}
+    look = {"shape": ("o", "D", "s", "^")[i], "size": 5.5, "filled": i == 0, "label": say(_LABELS[WAYS[i]])}
     intervals(axes, cut, tint=colour(i), line=1.6, **look)
     for mean, row in rows.loc[~inside, ["mean", "row"]].itertuples(index=False):
         # Marks of one row would be written over one another: each way has its place along the edge.

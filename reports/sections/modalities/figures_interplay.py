@@ -8,17 +8,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.marks import cells, dots, name_rows, shades
 from reports.figures.style import COLOURS, INK, colour, legend_over_all, sheet, shortened
-from reports.numbers import number
+from reports.numbers import number, prose
 from reports.sections.modalities.dossier import Dossier
 from reports.sections.modalities.figures_effects import OfOneArm
+from reports.sections.yardstick import said_component
 
 MOST_PAIRS, MOST_COMPONENTS = 28, 16
 NUMBERS = 7
 """Columns that have room for numbers."""
 SHADES = shades(COLOURS[1], COLOURS[0])
-MARKS = {"together": "o", "overlap": "s", "hinder": "v"}
+MARKS = {later("together"): "o", later("overlap"): "s", later("hinder"): "v"}
 LOWEST = -0.3
 
 
@@ -26,25 +28,34 @@ class ModalityInterplay(OfOneArm):
     """The interaction index of every pair of modalities, by component."""
 
     name = "modality_interplay"
-    title = "Which modalities need one another"
+    title = later("Which modalities need one another")
     value = "index"
 
     @property
     def description(self) -> str:
-        how = self._how()
-        return (
-            f"Shapley interaction index in {_metric(self.dossiers)}, a row for each pair of modalities and a column "
-            f"for each component, {how}. Blue: the two bring more together than the sum of what each brings; orange: "
-            "less; deeper colours mean larger values. Marks: shown beyond chance and beyond the margin; circle "
-            "together, square overlap (what one brings, the other brings, too), triangle hinder (not both bring "
-            "anything)."
-        )
-
-    def _how(self) -> str:
+        way = self.dossiers[0].said_way(self.dossiers[0].main) if self.dossiers else ""
+        metric = _metric(self.dossiers)
         if self._retrained():
-            return "every subset retrained"
-        way = self.dossiers[0].way(self.dossiers[0].main) if self.dossiers else ""
-        return f"of the trained model, masked by {way}" if way else ""
+            drawn = say(
+                "Shapley interaction index in {metric}, a row for each pair of modalities and a column for each "
+                "component, every subset retrained.",
+                metric=metric,
+            )
+        else:
+            drawn = say(
+                "Shapley interaction index in {metric}, a row for each pair of modalities and a column for each "
+                "component, of the trained model, masked by {way}.",
+                metric=metric,
+                way=way,
+            )
+        return prose(
+            drawn,
+            say(
+                "Blue: the two bring more together than the sum of what each brings; orange: less; deeper colours mean "
+                "larger values. Marks: shown beyond chance and beyond the margin; circle together, square overlap "
+                "(what one brings, the other brings, too), triangle hinder (not both bring anything)."
+            ),
+        )
 
     def _retrained(self) -> bool:
         return any(pair.retrained is not None for dossier in self.dossiers for pair in dossier.pairs)
@@ -73,9 +84,9 @@ class ModalityInterplay(OfOneArm):
             mine = frame.query("word == @word and pair in @pairs and component in @columns")
             at = {"x": [columns.index(c) + 0.84 for c in mine["component"]],
                   "y": [pairs.index(p) + 0.22 for p in mine["pair"]]}  # fmt: skip
-            dots(axes, pd.DataFrame(at), "x", "y", tint=INK, shape=shape, size=4.5, linewidth=0, label=word)
+            dots(axes, pd.DataFrame(at), "x", "y", tint=INK, shape=shape, size=4.5, linewidth=0, label=say(word))
         slant = {"rotation": 35, "ha": "right"}
-        axes.set_xticks(np.arange(len(columns)) + 0.5, [shortened(c, 14) for c in columns], **slant)
+        axes.set_xticks(np.arange(len(columns)) + 0.5, [shortened(said_component(c), 14) for c in columns], **slant)
         axes.set_yticks(np.arange(len(pairs)) + 0.5, [shortened(p, 24) for p in pairs])
         axes.tick_params(length=0)
         legend_over_all(figure, loc="outside lower center", handletextpad=0.1)
@@ -86,16 +97,18 @@ class ModalityAdditive(OfOneArm):
     """The score with interaction of modalities and without any, by component."""
 
     name = "modality_additive"
-    title = "How much needs interaction"
+    title = later("How much needs interaction")
     value = "additive"
 
     @property
     def description(self) -> str:
-        return (
-            f"Score ({_metric(self.dossiers)}) of the trained model as it is (filled circle) and of its additive "
+        return say(
+            "Score ({metric}) of the trained model as it is (filled circle) and of its additive "
             "projection (open square), which has no interaction of modalities (EMAP), by component: means "
             "over repeats. The bar between them is the score that needs interaction. A star: the interaction helps, "
-            f"beyond chance and beyond the margin. Skill below {number(LOWEST)} is drawn at the edge."
+            "beyond chance and beyond the margin. Skill below {lowest} is drawn at the edge.",
+            metric=_metric(self.dossiers),
+            lowest=number(LOWEST),
         )
 
     def numbers(self) -> pd.DataFrame:
@@ -119,16 +132,21 @@ class ModalityAdditive(OfOneArm):
         figure, (axes,) = sheet(1.1 + 0.3 * max(len(frame), 2))
         axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
         axes.hlines(frame["row"], frame["additive"], frame["score"], color=colour(2), linewidth=5, alpha=0.35)
-        dots(axes, frame, "score", "row", tint=colour(0), label="as it is")
-        dots(axes, frame, "additive", "row", tint=colour(1), shape="s", filled=False, label="without interaction")
+        dots(axes, frame, "score", "row", tint=colour(0), label=say("as it is"))
+        dots(axes, frame, "additive", "row", tint=colour(1), shape="s", filled=False, label=say("without interaction"))
         stars = frame[frame["shown"]].assign(beside=frame[whole].max(axis=1) + 0.05)
         dots(axes, stars, "beside", "row", tint=INK, shape="*", size=8, linewidth=0)
-        name_rows(axes, [shortened(c, 20) for c in frame["component"]])
+        name_rows(axes, [shortened(said_component(c), 20) for c in frame["component"]])
         axes.get_yticklabels()[0].set_fontweight("bold")
-        axes.set_xlabel(f"{yardstick.title} ({'higher' if yardstick.sign > 0 else 'lower'} is better)")
+        axes.set_xlabel(
+            say(
+                "{metric} (higher is better)" if yardstick.sign > 0 else "{metric} (lower is better)",
+                metric=yardstick.title,
+            )
+        )
         legend_over_all(figure, 2, handletextpad=0.2)
         return figure
 
 
 def _metric(dossiers: Sequence[Dossier]) -> str:
-    return dossiers[0].yardstick.title if dossiers else "score"
+    return dossiers[0].yardstick.title if dossiers else say("score")

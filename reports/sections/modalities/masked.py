@@ -13,6 +13,7 @@ import numpy as np
 
 from mmcore.analyses import Absence
 from mmcore.answers.coalitions import CoalitionsResult
+from mmcore.language import later, say, speaking
 from reports.numbers import listing
 from reports.records.frame import StudyResults
 from reports.sections.yardstick import Yardstick
@@ -20,14 +21,14 @@ from reports.statistics.coalitions import interactions, shapley, shapley_of_orde
 
 KIND = "coalitions"
 WORDS: dict[Absence, str] = {
-    "permuted": "values of another item",
-    "mean": "the training mean",
-    "zero": "raw zeros",
-    "absent": "marked absent",
+    "permuted": later("values of another item"),
+    "mean": later("the training mean"),
+    "zero": later("raw zeros"),
+    "absent": later("marked absent"),
 }
 """Ways of masking, in words; see :meth:`Masked.word` for a learned embedding of absence."""
 
-LEARNED = "absent (learned embedding)"
+LEARNED = later("absent (learned embedding)")
 """Told to be absent, where the model learned what stands for that."""
 
 
@@ -93,14 +94,20 @@ class Masked:
         return tuple(name for name in self.modalities if any(not one[name] for one in known))
 
     def word(self, absence: Absence, names: Sequence[str]) -> str:
+        """:meth:`said` in English, as a key of tables."""
+        with speaking("en"):
+            return self.said(absence, names)
+
+    def said(self, absence: Absence, names: Sequence[str]) -> str:
         """How these modalities were masked, in words: a learned embedding is named, and that it was never trained."""
         if absence != "absent" or self.learned is None:
-            return WORDS[absence]
+            return say(WORDS[absence])
         never = [name for name in names if name in self.untrained]
         if not never:
-            return LEARNED
-        names_text = "" if len(never) == len(names) else f" for {listing(never)}"
-        return f"{LEARNED.removesuffix(')')}, never trained{names_text})"
+            return say(LEARNED)
+        if len(never) == len(names):
+            return say("absent (learned embedding, never trained)")
+        return say("absent (learned embedding, never trained for {names})", names=listing(never))
 
     def score(self, absence: Absence, component: str | None, subset: int) -> np.ndarray:
         """The study's measure by repeat, (R,); None: over all components."""

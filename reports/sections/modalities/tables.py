@@ -8,7 +8,8 @@ from itertools import compress
 import numpy as np
 
 from mmcore.analyses import MOST_EXACT
-from reports.model.section import SectionTable, Table, plain_table
+from mmcore.language import later, say
+from reports.model.section import SectionTable, Table, Word, plain_table
 from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.family import Test
@@ -19,45 +20,59 @@ from reports.statistics.intervals import Estimate, estimate
 RULES = (
     (
         "useful",
-        "Trained without it, the score is worse, beyond chance and by more than the margin. If the study has a "
-        "placebo of it, this word and all rules that say 'trained without it' rest on the arm with the placebo "
-        "instead: a model of the same size, whose items read the modality of other items.",
+        later(
+            "Trained without it, the score is worse, beyond chance and by more than the margin. If the study has a "
+            "placebo of it, this word and all rules that say 'trained without it' rest on the arm with the placebo "
+            "instead: a model of the same size, whose items read the modality of other items."
+        ),
     ),
-    ("harmful", "Trained without it, the score is better, beyond chance and by more than the margin."),
+    ("harmful", later("Trained without it, the score is better, beyond chance and by more than the margin.")),
     (
         "redundant",
-        "Its share over all subsets is above the margin beyond chance, and trained without it, next to all others, the "
-        "score is shown to be within the margin.",
+        later(
+            "Its share over all subsets is above the margin beyond chance, and trained without it, next to all others, "
+            "the score is shown to be within the margin."
+        ),
     ),
     (
         "partly redundant",
-        "None of these; its share is above the margin beyond chance, and so is the difference between this share and "
-        "its gain next to all others. It is not known whether that gain is anything.",
+        later(
+            "None of these; its share is above the margin beyond chance, and so is the difference between this share "
+            "and its gain next to all others. It is not known whether that gain is anything."
+        ),
     ),
-    ("not needed", "None of these, and trained without it the score is shown to be within the margin."),
+    ("not needed", later("None of these, and trained without it the score is shown to be within the margin.")),
     (
         "used",
-        "With the modality masked, the trained model's score is worse, beyond chance and by more than the margin.",
+        later(
+            "With the modality masked, the trained model's score is worse, beyond chance and by more than the margin."
+        ),
     ),
-    ("misleading", "With the modality masked, it is better, beyond chance and by more than the margin."),
-    ("not used", "With the modality masked, the score is shown to be within the margin."),
+    ("misleading", later("With the modality masked, it is better, beyond chance and by more than the margin.")),
+    ("not used", later("With the modality masked, the score is shown to be within the margin.")),
     (
         "together",
-        "The interaction index of two modalities is above 0, beyond chance and by more than the margin, and each of "
-        "the two is shown to bring something: to all others, on average over all subsets, or read alone.",
+        later(
+            "The interaction index of two modalities is above 0, beyond chance and by more than the margin, and each "
+            "of the two is shown to bring something: to all others, on average over all subsets, or read alone."
+        ),
     ),
     (
         "overlap",
-        "It is below 0, beyond chance and by more than the margin, and each of the two is shown to bring something.",
+        later(
+            "It is below 0, beyond chance and by more than the margin, and each of the two is shown to bring something."
+        ),
     ),
-    ("hinder", "It is below 0 in the same way, and not both are shown to bring anything."),
-    ("apart", "It is shown to be within the margin."),
+    ("hinder", later("It is below 0 in the same way, and not both are shown to bring anything.")),
+    ("apart", later("It is shown to be within the margin.")),
     (
         "differs by component",
-        "Over all components: one of them makes most of the effect, or some are shown to be helped and others to be "
-        "harmed. A word would describe one component only, or average opposites.",
+        later(
+            "Over all components: one of them makes most of the effect, or some are shown to be helped and others to "
+            "be harmed. A word would describe one component only, or average opposites."
+        ),
     ),
-    ("not shown", "None of the words can be shown with these repeats."),
+    ("not shown", later("None of the words can be shown with these repeats.")),
 )
 """Each word with its rule."""
 
@@ -66,28 +81,44 @@ def tables(results: StudyResults, found: Sequence[Dossier]) -> tuple[SectionTabl
     """All tables; those without rows are left out."""
     level, title = percent(1 - results.study.alpha), Yardstick.of(results).title
     made = (
-        SectionTable("words", f"In words: {_asked(found)}", _words(found), False),
-        SectionTable("rules", "What the words mean", plain_table(("word", "rule"), RULES)),
+        SectionTable("words", say("In words: {words}", words=_asked(found)), _words(found), False),
+        SectionTable(
+            "rules",
+            say("What the words mean"),
+            plain_table(("word", "rule"), [(word, say(rule)) for word, rule in RULES]),
+        ),
         SectionTable(
             "dossier",
-            f"Gained by training with a modality, its share, lost by masking it"
-            f"{', and gained over a placebo of it' * any(d.controlled for d in found)}, in {title} (above 0: it helps; "
-            f"{level} intervals)",
+            say(
+                "Gained by training with a modality, its share, lost by masking it, and gained over a placebo of it, "
+                "in {metric} (above 0: it helps; {level} intervals)"
+                if any(d.controlled for d in found)
+                else "Gained by training with a modality, its share, lost by masking it, in {metric} (above 0: it "
+                "helps; {level} intervals)",
+                metric=title,
+                level=level,
+            ),
             _dossier(found),
         ),
         SectionTable(
-            "masks", f"Lost in the trained model by way of masking, in {title}, and shares (Shapley)", _masks(found)
-        ),
-        SectionTable("interplay", "Interaction index of each pair, retrained and by way of masking", _pairs(found)),
-        SectionTable(
-            "additive", f"{_capital(title)} with and without interaction of modalities (EMAP)", _additive(found)
+            "masks",
+            say("Lost in the trained model by way of masking, in {metric}, and shares (Shapley)", metric=title),
+            _masks(found),
         ),
         SectionTable(
-            "perceptual", "Classes that become wrong by permuting: drop of accuracy, ÷ accuracy", _seen(found)
+            "interplay", say("Interaction index of each pair, retrained and by way of masking"), _pairs(found)
+        ),
+        SectionTable(
+            "additive",
+            say("{metric} with and without interaction of modalities (EMAP)", metric=_capital(title)),
+            _additive(found),
+        ),
+        SectionTable(
+            "perceptual", say("Classes that become wrong by permuting: drop of accuracy, ÷ accuracy"), _seen(found)
         ),
         SectionTable(
             "subsets",
-            f"Mean {title} of every subset, retrained and masked ({level} intervals)",
+            say("Mean {metric} of every subset, retrained and masked ({level} intervals)", metric=title, level=level),
             _subsets(results, found),
         ),
     )
@@ -96,7 +127,7 @@ def tables(results: StudyResults, found: Sequence[Dossier]) -> tuple[SectionTabl
 
 def _asked(found: Sequence[Dossier]) -> str:
     trained, masked = any(d.lattice or d.controlled for d in found), any(d.main for d in found)
-    parts = ("useful when retrained" if trained else "", "used by the trained model" if masked else "")
+    parts = (say("useful when retrained") if trained else "", say("used by the trained model") if masked else "")
     return " · ".join(part for part in parts if part)
 
 
@@ -107,7 +138,7 @@ def _words(found: Sequence[Dossier]) -> Table:
     for d in found:
         for c in d.components:
             words = {p.modality: " · ".join(w for w in (p.useful, p.used) if w) for p in d.parts if p.component == c}
-            cells = [words.get(name) for name in modalities]
+            cells = [Word(words[name]) if name in words else None for name in modalities]
             rows.append((*([d.arm] if several else []), d.yardstick.named(c), *cells))
     return plain_table((*(["arm"] if several else []), "component", *modalities), rows)
 
@@ -182,7 +213,7 @@ def _subsets(results: StudyResults, found: Sequence[Dossier]) -> Table:
     rows = []
     for d in found:
         for s in range(2 ** len(d.modalities)) if len(d.modalities) <= MOST_EXACT else ():
-            names = "+".join(name for m, name in enumerate(d.modalities) if s >> m & 1) or "nothing"
+            names = "+".join(name for m, name in enumerate(d.modalities) if s >> m & 1) or Word("nothing")
             for c in d.components:
                 for how, value_R in _scored(d, c, s):
                     e = estimate(value_R, 1 - results.study.alpha, results.overlap)

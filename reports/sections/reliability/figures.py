@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.transforms import ScaledTranslation
 
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import band, curve, sign
 from reports.figures.style import INK, MOST_ARMS, colour, line, marker, only_first, sheet, shortened
-from reports.numbers import number
+from reports.numbers import number, prose
 from reports.records.frame import StudyResults
 from reports.sections.reliability.section import calibration_by_run
 
@@ -28,7 +29,7 @@ class Reliability(FigureBase):
     """How often predictions of a confidence are right."""
 
     name = "reliability"
-    title = "Reliability"
+    title = later("Reliability")
     value = "accuracy"
 
     def __init__(self, results: StudyResults) -> None:
@@ -37,13 +38,19 @@ class Reliability(FigureBase):
     @property
     def description(self) -> str:
         components = len(set(self.frame()["component"]))
-        left_out = f" The first {MOST} of {components} components are drawn." if components > MOST else ""
-        return (
+        left_out = (
+            say("The first {most} of {components} components are drawn.", most=MOST, components=components)
+            if components > MOST
+            else ""
+        )
+        said = say(
             "Accuracy of class predictions by their confidence, on test items: below the diagonal a model is too sure, "
             "above it not sure enough. Lines are over all repeats together, bands reach from the lowest repeat to the "
-            f"highest; bins with fewer than {FEWEST} predictions are not drawn. The number after each arm is its "
-            f"calibration error.{only_first(len(self._arms()))}{left_out}"
+            "highest; bins with fewer than {fewest} predictions are not drawn. The number after each arm is its "
+            "calibration error.",
+            fewest=FEWEST,
         )
+        return prose(said, only_first(len(self._arms())).strip(), left_out)
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, component and bin: ``component, arm, bin, confidence, accuracy, low, high, count, ece``.
@@ -85,7 +92,7 @@ class Reliability(FigureBase):
         for axes, component in zip(plots, components, strict=False):
             _plot(figure, axes, frame.query("component == @component"), arms, 18 if across > 1 else 40)
             axes.set_title(shortened(component, 56 // across), loc="left")
-        figure.supylabel("accuracy", fontsize=10)
+        figure.supylabel(say("accuracy"), fontsize=10)
         return figure
 
 
@@ -104,10 +111,15 @@ def _plot(figure: Drawing, axes: Axes, frame: pd.DataFrame, arms: list[str], lon
             sign(axes, label, color=colour(i), linestyle=line(i), marker=marker(i), markersize=5.5, linewidth=1.5)
         else:
             band(axes, shown, "confidence", i, label, y="accuracy", **look)
-    axes.set_xlabel("confidence")
+    axes.set_xlabel(say("confidence"))
     axes.grid()
     # Inches below the plot, whatever the layout makes of the plot's size.
     below = axes.transAxes + ScaledTranslation(-0.3, -0.48, figure.dpi_scale_trans)
     axes.legend(
-        loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, borderaxespad=0, handlelength=2.6, borderpad=0.2
+        loc="upper left",
+        bbox_to_anchor=(0, 0),
+        bbox_transform=below,
+        borderaxespad=0,
+        handlelength=2.6,
+        borderpad=0.2,
     )

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 from statistics import fmean
 
+from mmcore.language import say
 from reports.model.section import Finding, Section, SectionTable, plain_table
 from reports.numbers import counted, interval, number, percent
 from reports.records.frame import StudyResults
+from reports.sections.joining import clauses
 from reports.statistics.intervals import Estimate, estimate
 
 CLOSE = 0.01
@@ -91,9 +93,9 @@ def calibration(results: StudyResults) -> Section | None:
     ]
     return Section(
         key="calibration",
-        title="Reliability of class probabilities",
-        question="Do predicted probabilities say how often a prediction is right?",
-        lead=(
+        title=say("Reliability of class probabilities"),
+        question=say("Do predicted probabilities say how often a prediction is right?"),
+        lead=say(
             "Confidence is the probability that a model gives to the class it predicts. Of a calibrated model, 80 % of "
             "the predictions made with confidence 0.8 are right. The calibration error is the mean distance between "
             "confidence and accuracy over 15 bins of confidence, on test items; 0 is perfect."
@@ -103,11 +105,13 @@ def calibration(results: StudyResults) -> Section | None:
         tables=(
             SectionTable(
                 "errors",
-                f"Calibration error by component and arm, with {percent(level)} intervals over repeats",
+                say(
+                    "Calibration error by component and arm, with {level} intervals over repeats", level=percent(level)
+                ),
                 plain_table(columns, rows),
             ),
         ),
-        limits=(
+        limits=say(
             "The error only looks at the predicted class, not at the probabilities of the others, and is slightly "
             "larger if bins hold few predictions. A calibrated model need not be a good one: the verdicts are about "
             "that."
@@ -133,19 +137,35 @@ def _known(value: float) -> float | None:
 def _finding(component: str, rows: list[_Row], level: float) -> Finding:
     """The arms' range of errors on a component, and which way the least calibrated errs."""
     best, worst = (pick(rows, key=lambda row: row.error.mean) for pick in (min, max))
-    text = f"On {component} the calibration error of '{best.arm}' is {number(best.error.mean)}."
-    if len(rows) > 1:
-        text = (
-            f"On {component} the calibration error is {number(best.error.mean)} at best ('{best.arm}') and "
-            f"{number(worst.error.mean)} at worst ('{worst.arm}')."
-        )
-    lean = "too sure" if worst.sure > worst.right else "not sure enough"
-    if abs(worst.sure - worst.right) < CLOSE:
-        lean = "on the whole as sure as it is right"
-    evidence = (
-        f"'{worst.arm}' is {lean}: mean confidence {number(worst.sure)}, accuracy {number(worst.right)}, over "
-        f"{counted(worst.error.n, 'repeat')}"
+    text = say(
+        "On {component} the calibration error of '{arm}' is {mean}.",
+        component=component,
+        arm=best.arm,
+        mean=number(best.error.mean),
     )
-    if worst.error.n > 1:
-        evidence += f"; {percent(level)} interval of its error {interval(worst.error.low, worst.error.high)}"
-    return Finding(text, evidence=evidence + ".")
+    if len(rows) > 1:
+        text = say(
+            "On {component} the calibration error is {least} at best ('{best}') and {most} at worst ('{worst}').",
+            component=component,
+            least=number(best.error.mean),
+            best=best.arm,
+            most=number(worst.error.mean),
+            worst=worst.arm,
+        )
+    lean = say("too sure" if worst.sure > worst.right else "not sure enough")
+    if abs(worst.sure - worst.right) < CLOSE:
+        lean = say("on the whole as sure as it is right")
+    evidence = say(
+        "'{arm}' is {lean}: mean confidence {sure}, accuracy {right}, over {repeats}",
+        arm=worst.arm,
+        lean=lean,
+        sure=number(worst.sure),
+        right=number(worst.right),
+        repeats=counted(worst.error.n, "repeat"),
+    )
+    edges = say(
+        "{level} interval of its error {edges}",
+        level=percent(level),
+        edges=interval(worst.error.low, worst.error.high),
+    )
+    return Finding(text, evidence=say("{text}.", text=clauses([evidence, edges if worst.error.n > 1 else ""])))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mmcore.config import Overrides
+from mmcore.language import later, say
 from reports.records.frame import StudyResults
 from reports.statistics.intervals import Estimate, estimate
 from reports.statistics.search import BestOf, at_edge, best_of, non_dominated
@@ -29,9 +30,15 @@ def chosen(frame: pd.DataFrame, **equals: object) -> pd.DataFrame:
 
 def title(objective: Objective) -> str:
     """``validation/active/f1`` as words: ``F1 of active on validation items``."""
+    return say("{measure} on validation items", measure=short_title(objective))
+
+
+def short_title(objective: Objective) -> str:
+    """The same without its items: ``F1 of active``."""
     metric = objective.metric
-    of = f" of {metric.component}" if metric.component else ""
-    return f"{metric.measure.title}{of} on validation items"
+    if metric.component is None:
+        return say(metric.measure.title)
+    return say("{measure} of {part}", measure=say(metric.measure.title), part=metric.component)
 
 
 def saved(search: SearchResult) -> dict[str, int]:
@@ -40,7 +47,7 @@ def saved(search: SearchResult) -> dict[str, int]:
     A run that was there already saves what it would have cost in full; what else a trial did not take is due to how it
     ended.
     """
-    found: dict[str, int] = {"pruning": 0, "reuse": 0, "early stopping": 0, "failed": 0}
+    found: dict[str, int] = {later("pruning"): 0, later("reuse"): 0, later("early stopping"): 0, "failed": 0}
     causes = {"pruned": "pruning", "complete": "early stopping", "failed": "failed"}
     for trial in search.ended:
         left = max(0, trial.epochs_full - trial.epochs)

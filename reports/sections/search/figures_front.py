@@ -5,18 +5,19 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import curve, dots
 from reports.figures.style import INK, MOST_ARMS, colour, marker, sheet, shortened
 from reports.records.frame import StudyResults
-from reports.sections.search.estimates import chosen, front_frame, title, validated
+from reports.sections.search.estimates import chosen, front_frame, short_title, validated
 
 
 class Front(FigureBase):
     """Two objectives against each other, with what was confirmed."""
 
     name = "search_front"
-    title = "The front of two objectives"
+    title = later("The front of two objectives")
     value = "x"
 
     def __init__(self, results: StudyResults) -> None:
@@ -25,7 +26,7 @@ class Front(FigureBase):
 
     @property
     def description(self) -> str:
-        return (
+        return say(
             "Every trial by the first two objectives. Filled marks on the line are the front: no other trial is as "
             "good in both and better in one. Crosses are the scores of confirmed settings on fresh repeats, with "
             "intervals."
@@ -62,7 +63,7 @@ class Front(FigureBase):
         axes.vlines(again["x"], again["y_low"], again["y_high"], color=INK, linewidth=1.2)
         dots(axes, again, "x", "y", tint=INK, shape="X", size=7, linewidth=1.0)
         two = self.searches[0].search.objective[:2]
-        xlabel, ylabel = (shortened(title(one).removesuffix(" on validation items"), 30) for one in two)
+        xlabel, ylabel = (shortened(short_title(one), 30) for one in two)
         axes.set(xlabel=xlabel, ylabel=ylabel)
         axes.grid()
         return figure

@@ -8,15 +8,18 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import MaxNLocator
 
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import band, curve, dots, intervals, name_rows
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, colour, legend_above, only_first, sheet, shortened
+from reports.numbers import prose
 from reports.records.frame import StudyResults
 from reports.sections.search.estimates import (
     best_of_frame,
     chosen,
     confirmed_frame,
     history_frame,
+    short_title,
     title,
 )
 from studies.search.results import SearchResult
@@ -26,7 +29,7 @@ class SearchHistory(FigureBase):
     """The objective of every trial in the order in which they were proposed, one plot a search."""
 
     name = "search_history"
-    title = "Trials and the best so far"
+    title = later("Trials and the best so far")
     value = "value"
 
     def __init__(self, results: StudyResults) -> None:
@@ -34,11 +37,13 @@ class SearchHistory(FigureBase):
 
     @property
     def description(self) -> str:
-        return (
-            f"{_measured(self.searches)} of every trial in the order in which they were proposed. Filled marks were "
+        said = say(
+            "{measured} of every trial in the order in which they were proposed. Filled marks were "
             "trained to the end; open marks were pruned and show the last value they reached. The line is the best "
-            f"of those that were trained to the end.{only_first(len(self.searches))}"
+            "of those that were trained to the end.",
+            measured=_measured(self.searches),
         )
+        return prose(said, only_first(len(self.searches)).strip())
 
     def numbers(self) -> pd.DataFrame:
         """One row an ended trial: ``arm, trial, order, state, value, best``."""
@@ -57,7 +62,7 @@ class SearchHistory(FigureBase):
             axes.set_title(shortened(arm, 48), loc="left")
             axes.grid(axis="y")
             axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
-        plots[-1].set_xlabel("trial, in the order of proposals")
+        plots[-1].set_xlabel(say("trial, in the order of proposals"))
         figure.supylabel(_short(self.searches), fontsize=10)
         return figure
 
@@ -66,7 +71,7 @@ class BestOfN(FigureBase):
     """What a search of n trials would be expected to find."""
 
     name = "search_best_of"
-    title = "The best of n trials"
+    title = later("The best of n trials")
     value = "mean"
 
     def __init__(self, results: StudyResults) -> None:
@@ -74,11 +79,13 @@ class BestOfN(FigureBase):
 
     @property
     def description(self) -> str:
-        return (
-            f"Expected best {_measured(self.searches, False)} of n trials drawn from those of a search (unbiased; "
+        said = say(
+            "Expected best {measured} of n trials drawn from those of a search (unbiased; "
             "bands: 8 of 10 draws). If lines cross, the best arm depends on the length of the search. A pruned trial "
-            f"counts as the worst that was trained to the end.{only_first(len(self.searches))}"
+            "counts as the worst that was trained to the end.",
+            measured=_measured(self.searches, False),
         )
+        return prose(said, only_first(len(self.searches)).strip())
 
     def numbers(self) -> pd.DataFrame:
         """``arm, n, mean, low, high``."""
@@ -90,7 +97,7 @@ class BestOfN(FigureBase):
         figure, (axes,) = sheet(3.4)
         for i, arm in enumerate(list(dict.fromkeys(frame["arm"]))[:MOST_ARMS]):
             band(axes, frame.query("arm == @arm"), "n", i, shortened(arm), alpha=0.14, linewidth=1.7)
-        axes.set(xlabel="trials", ylabel=_short(self.searches))
+        axes.set(xlabel=say("trials"), ylabel=_short(self.searches))
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         axes.grid(axis="y")
         legend_above(axes)
@@ -101,7 +108,7 @@ class SearchedAndConfirmed(FigureBase):
     """The score that won a search beside that of the same settings on fresh repeats."""
 
     name = "search_confirmed"
-    title = "Promised and confirmed"
+    title = later("Promised and confirmed")
     value = "mean"
 
     def __init__(self, results: StudyResults) -> None:
@@ -110,10 +117,11 @@ class SearchedAndConfirmed(FigureBase):
 
     @property
     def description(self) -> str:
-        return (
-            f"{_measured(self.searches)}: open marks are the winner's score in its search, filled marks the score of "
+        return say(
+            "{measured}: open marks are the winner's score in its search, filled marks the score of "
             "its settings on fresh repeats, with interval. The distance is the winner's curse: the best of many "
-            "trials is partly the luckiest."
+            "trials is partly the luckiest.",
+            measured=_measured(self.searches),
         )
 
     def numbers(self) -> pd.DataFrame:
@@ -139,4 +147,4 @@ def _measured(searches: Sequence[SearchResult], capital: bool = True) -> str:
 
 
 def _short(searches: Sequence[SearchResult]) -> str:
-    return shortened(title(searches[0].search.objective[0]).removesuffix(" on validation items"), 24) + " (validation)"
+    return say("{measure} (validation)", measure=shortened(short_title(searches[0].search.objective[0]), 24))

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import dots, name_rows
 from reports.figures.style import colour, legend_over_all, log_ticks, marker, path_end, sheet, shortened
+from reports.numbers import prose
 from reports.records.frame import StudyResults
 from reports.sections.search.estimates import chosen, coordinates, importances_frame, numeric_axes, span
 from studies.search.results import SearchResult
@@ -23,7 +25,7 @@ class Importances(FigureBase):
     """How much of the variation of the objective each axis explains."""
 
     name = "search_importances"
-    title = "Which settings matter"
+    title = later("Which settings matter")
     value = "mean"
 
     def __init__(self, results: StudyResults) -> None:
@@ -31,12 +33,13 @@ class Importances(FigureBase):
 
     @property
     def description(self) -> str:
-        return (
+        said = say(
             "Share of the variation of the first objective that each axis explains, by two methods: fANOVA over all "
             "trials, and PED-ANOVA for what separates the best tenth. Marks are means over resampled trials, lines "
             "reach from the lowest to the highest: where they are long, the search is too small to say."
-            + (f" The first of {len(self.searches)} searches is drawn; the table has all." if self.more else "")
         )
+        more = say("The first of {n} searches is drawn; the table has all.", n=len(self.searches))
+        return prose(said, more if self.more else "")
 
     @property
     def more(self) -> bool:
@@ -62,7 +65,7 @@ class Importances(FigureBase):
             dots(axes, mine, "mean", "row", tint=colour(m), shape=marker(m), linewidth=1.0, label=method)
         name_rows(axes, [shortened(str(a), 30) for a in order])
         axes.set_xlim(left=0)
-        axes.set_xlabel("share of the variation")
+        axes.set_xlabel(say("share of the variation"))
         legend_over_all(figure)
         return figure
 
@@ -71,7 +74,7 @@ class Slices(FigureBase):
     """The objective along each axis, for the search with the most numeric axes: the first of those."""
 
     name = "search_slices"
-    title = "The objective along each axis"
+    title = later("The objective along each axis")
     value = "value"
 
     def __init__(self, results: StudyResults) -> None:
@@ -83,11 +86,16 @@ class Slices(FigureBase):
     @property
     def description(self) -> str:
         assert self.search is not None
-        many = f" of the {len(self.results.search)} searches" if len(self.results.search) > 1 else ""
-        ranked = "" if self.search.importances is None else ", the most important axes first"
-        return (
-            f"Trials of '{self.search.arm}'{many} that were trained to the end: the first objective over each numeric "
-            f"axis{ranked}. The ring is the best. If good settings crowd at an end, use a wider range."
+        trials = say("Trials of '{arm}'", arm=self.search.arm)
+        if len(self.results.search) > 1:
+            trials = say("Trials of '{arm}' of the {n} searches", arm=self.search.arm, n=len(self.results.search))
+        return say(
+            "{trials} that were trained to the end: the first objective over each numeric axis. The ring is the best. "
+            "If good settings crowd at an end, use a wider range."
+            if self.search.importances is None
+            else "{trials} that were trained to the end: the first objective over each numeric axis, the most "
+            "important axes first. The ring is the best. If good settings crowd at an end, use a wider range.",
+            trials=trials,
         )
 
     def numbers(self) -> pd.DataFrame:

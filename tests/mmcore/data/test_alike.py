@@ -114,6 +114,19 @@ def test_few_rows_and_single_events_are_no_likeness() -> None:
     assert likenesses(np.arange(100.0)[:, None], -np.arange(100.0)[:, None], 20) == [(0, 0, -1.0)]
 
 
+def test_two_stretches_that_coincide_are_no_likeness() -> None:
+    """In edits with 1 to 20 % of active cells, a class may be on for one clip; its many rows are one event."""
+    item_R = np.repeat(np.arange(3), 100)
+    clip = np.zeros((300, 1))
+    clip[20:60] = clip[150:180] = 1
+    assert likenesses(clip, clip, 20, item_R) == []
+    clip[230:260] = 1
+    assert likenesses(clip, clip, 20, item_R) == [(0, 0, 1.0)]
+    # What never changes within an item is an event in each.
+    whole = np.repeat([0.0, 0, 0, 1, 1, 1], 50)[:, None]
+    assert likenesses(whole, whole, 20, np.repeat(np.arange(6), 50)) == [(0, 0, 1.0)]
+
+
 def test_what_is_alike_is_told_in_sentences(prepared_of: Callable[..., Prepared]) -> None:
     def bend(one: dict[str, pd.DataFrame]) -> None:
         one["sound"]["level"] = one["mood"]["mood"].shift(-2)

@@ -218,8 +218,21 @@ def test_targets_nowhere_and_targets_that_never_vary(write: Write) -> None:
             tables["mood"][item] = moods().assign(mood="calm", force=np.nan)
 
     one, none = sorted(told(check_corpus(write(bend))), key=lambda m: "anywhere" in m)
-    assert "the target 'mood' must vary; found 'calm' in all" in one
+    assert "the target 'mood' must vary, or another one; found 'calm' in all" in one
     assert "there is no target 'force' anywhere" in none
+
+
+def test_one_target_that_never_varies_is_a_warning(write: Write) -> None:
+    """As in edits that nobody rotated: the other targets can be learned."""
+
+    def bend(tables: Tables) -> None:
+        for item in "abcd":
+            tables["mood"][item] = tables["mood"][item].assign(mood="calm")
+
+    checked = check_corpus(write(bend))
+    assert checked.errors == 0
+    (text,) = [one for one in told(checked, "warning") if "'mood'" in one]
+    assert "the target 'mood' never varies; found 'calm' in all" in text
 
 
 def test_a_class_that_nobody_has_is_a_warning(write: Write) -> None:

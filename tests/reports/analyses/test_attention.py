@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,15 @@ def test_a_picture_that_says_no_more_than_nearness_is_told(attended: Build) -> N
     assert said in told(attended(beyond=0.0)).findings[0].text
     assert said not in told(attended(beyond=0.5)).findings[0].text
     assert said not in told(attended(beyond=0.0, nearness=-0.2)).findings[0].text, "nearness itself is wrong there"
+
+
+def test_a_study_of_labels_has_label_changes_and_no_edits(attended: Build) -> None:
+    results = attended()
+    of_labels = replace(results, corpus=replace(results.corpus, task="label"))
+    said = str([told(of_labels), *((f.title, f.description) for f in (each(of_labels) for each in FIGURES))])
+    assert "Steps with a label change get more than their share." in said
+    assert "edit" not in said
+    assert "Steps with an edit get more than their share." in str(told(results))
 
 
 def test_edits_are_not_said_to_get_their_share_where_that_is_only_not_refuted(attended: Build) -> None:

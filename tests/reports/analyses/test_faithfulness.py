@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from reports.sections.faithfulness import RULE, STRONG, WEAK, judge
+from reports.sections.faithfulness import STRONG, WEAK, judge, rule
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_the_evidence_has_interval_and_number_of_repeats():
 
 
 def test_the_rule_tells_the_thresholds():
-    assert str(STRONG) in RULE
-    assert str(WEAK) in RULE
+    assert str(STRONG) in rule()
+    assert str(WEAK) in rule()
 
 
 @pytest.mark.parametrize("rho", [[-0.08, 1.0], [0.99, 0.2, 0.99], [-0.95, -0.2], [0.9, 1.0, 1.0]])

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 from factories.lattices import NAMES, asked, lattice_study, trained
 
+from reports.model.section import ON_THESE_ITEMS as SUFFIX
 from reports.model.section import Finding, Section
 from reports.sections.build import sections
 from reports.sections.modalities import section as modalities
-from reports.sections.scope import OPEN, SUFFIX, scoped
+from reports.sections.scope import OPEN, scoped
 
 
 @pytest.fixture(scope="module")

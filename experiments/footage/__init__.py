@@ -1,0 +1,1 @@
+"""Turns footage into a corpus: decoding, features of sound and picture by step, a cache of them, workers."""
