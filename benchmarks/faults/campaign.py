@@ -78,7 +78,7 @@ class Campaign:
         self._own = root / f"process{os.getpid()}"
         self._own.mkdir(parents=True)
         self._heavy = any(kind not in CHEAP for kind in kinds)
-        self._zygote = self._stack.enter_context(Zygote(self._own, self._heavy))
+        self._zygote = self._stack.enter_context(Zygote(self._own, "all" if self._heavy else "foreign"))
         self._postgres: postgres.Server | None = None
         self._cluster: nodes.Cluster | None = None
         self._database = root / "made" / "mlflow.db"
