@@ -5,7 +5,7 @@
 Each subject is measured at a few sizes, each twice the one before, and all of them in turns: a round takes every
 subject at every size once, so that other work on the machine disturbs all alike. What counts is the least of the
 rounds, in CPU time of one thread. A slope is the power p of size^p: 1 is in proportion, 2 is quadratic. Small sizes
-have costs that do not grow, so the slope over the last three sizes is told beside the slope over all. It takes about
+have costs that do not grow, so the slope over the last three sizes is printed beside the slope over all. It takes about
 ten minutes on two quiet cores.
 """
 
@@ -47,9 +47,9 @@ from reports.output.render import write_report
 from reports.summary.build import summarise
 
 STEEP = 1.1
-"""Slopes above this are told."""
+"""Slopes above this are printed."""
 LAST = 3
-"""Sizes at the end whose slope is told by itself."""
+"""Sizes at the end whose slope is printed by itself."""
 
 Work = Callable[[], object]
 
@@ -302,11 +302,11 @@ def table(found: Sequence[Grown]) -> str:
     for one in found:
         sizes = f"{one.sizes[0]}-{one.sizes[-1]}"
         seconds = f"{one.seconds[0]:.3f}-{one.seconds[-1]:.3f}"
-        told = ""
+        printed = ""
         if one.steep:
             where = "" if one.bends is None else f" from {one.bends} on"
-            told = f"   above {STEEP}{where}: {one.expected or 'unexpected'}"
-        lines.append(f"{one.what:14}{one.against:12}{sizes:>14}{seconds:>20}{one.slope:8.2f}{one.last:7.2f}{told}")
+            printed = f"   above {STEEP}{where}: {one.expected or 'unexpected'}"
+        lines.append(f"{one.what:14}{one.against:12}{sizes:>14}{seconds:>20}{one.slope:8.2f}{one.last:7.2f}{printed}")
     return "\n".join(lines)
 
 

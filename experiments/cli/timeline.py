@@ -113,6 +113,7 @@ def timeline(
     from experiments.timelines.writing import check_target, write_timeline
     from experiments.trained_arm import trained_arm
     from mmcore.errors import CorpusError
+    from mmcore.language import say
 
     check_target(out)
     cutting = Cutting(threshold, release, shortest, tolerance, target_seconds)
@@ -131,19 +132,32 @@ def timeline(
     typer.echo(str(out))
     typer.echo(_summary(edit, cutting))
     for line in (*edit.timeline.left_out, *left_out):
-        typer.echo(f"note: {line}")
+        typer.echo(say("note: {line}", line=line))
 
 
 def _summary(edit: Edit, cutting: Cutting) -> str:
+    from mmcore.language import say
     from reports.numbers import counted
 
     tracks = [track for track in edit.timeline.tracks if track.clips]
     clips = sum(len(track.clips) for track in tracks)
-    text = f"{counted(clips, 'clip')} on {counted(len(tracks), 'track')}, {edit.kept:.1f} s of {edit.total:.1f} s kept"
-    text += f" at a threshold of {edit.threshold:.3g}"
-    if not clips:
-        text += (
-            f"; no track is likely for {cutting.shortest:g} s, the highest probability is {edit.highest:.3g}: lower "
+    parts = [
+        say(
+            "{clips} on {tracks}; {kept} s of {total} s are kept, at a threshold of {threshold}",
+            clips=counted(clips, "clip"),
+            tracks=counted(len(tracks), "track"),
+            kept=f"{edit.kept:.1f}",
+            total=f"{edit.total:.1f}",
+            threshold=f"{edit.threshold:.3g}",
         )
-        text += "--threshold, or give --target-seconds"
-    return text + ("" if cutting.target is None else f"; {cutting.target:g} s were asked for")
+    ]
+    if cutting.target is not None:
+        parts.append(say("{seconds} s were requested", seconds=f"{cutting.target:g}"))
+    if not clips:
+        parts.append(
+            say(
+                "The highest probability of a track is {highest}: lower --threshold, or give --target-seconds",
+                highest=f"{edit.highest:.3g}",
+            )
+        )
+    return "\n".join(parts)

@@ -217,18 +217,19 @@ class StudyResults:
 def _tables(scores: pd.DataFrame, columns: str) -> dict[Any, dict[str | None, pd.DataFrame]]:
     """Every table that :meth:`StudyResults.table` may return, cut in one pass over the long frame."""
     tables: dict[Any, dict[str | None, pd.DataFrame]] = {}
-    test = scores[scores["split"] == "test"]
+    test = cast(pd.DataFrame, scores[scores["split"] == "test"])
     keys = ["metric", "component", "items", "parameter"]
-    (repeat_N, repeats), (name_N, names) = pd.factorize(test["repeat"]), pd.factorize(test[columns])
-    value_N, named = test["value"].to_numpy(float), np.asarray(names, dtype=object)
+    repeat_N, value_N = np.asarray(test["repeat"], int), np.asarray(test["value"], float)
+    name_N, names = pd.factorize(test[columns])
     places = cast(dict[tuple[object, ...], np.ndarray], test.groupby(keys, sort=False, dropna=False).indices)
     for (metric, component, items, parameter), at in places.items():
         # Only repeats and arms that have such a score, each in order.
-        (row_N, has_R), (column_N, has_A) = pd.factorize(repeat_N[at]), pd.factorize(name_N[at])
-        wide_RA = np.full((len(has_R), len(has_A)), np.nan)
+        repeats, row_N = np.unique(repeat_N[at], return_inverse=True)
+        have, column_N = np.unique(name_N[at], return_inverse=True)
+        wide_RA = np.full((len(repeats), len(have)), np.nan)
         wide_RA[row_N, column_N] = value_N[at]
-        wide = pd.DataFrame(wide_RA, repeats[has_R], pd.Index(named[has_A], dtype=str))
-        wide = wide.sort_index().sort_index(axis=1).rename_axis("repeat").rename_axis(columns, axis=1)
+        titles = pd.Index([str(names[i]) for i in have], dtype=str, name=columns)
+        wide = pd.DataFrame(wide_RA, pd.Index(repeats, name="repeat"), titles).sort_index(axis=1)
         tables.setdefault((metric, _text(component), items), {})[_text(parameter)] = wide
     return tables
 

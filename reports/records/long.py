@@ -137,10 +137,10 @@ class _Numbers:
     def extend(self, values: Sequence[float | None]) -> None:
         if None in values:
             values = [math.nan if value is None else value for value in values]
-        self._held.extend(values)  # pyright: ignore[reportArgumentType]
+        self._held.extend(values)
 
     def repeat(self, value: float, times: int) -> None:
-        self._held.extend(array(self._code, [value]) * times)  # pyright: ignore[reportArgumentType]
+        self._held.extend(array(self._code, [value]) * times)
 
     def values(self) -> np.ndarray:
         held = np.frombuffer(self._held, self._code)

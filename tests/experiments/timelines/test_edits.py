@@ -235,7 +235,7 @@ def test_an_arm_writes_a_timeline(suffix: str, edited: tuple[Path, Path, Home], 
     words = ["timeline", study, "both", corpus, "--corpus", corpus, "--item", "film3", "--out", out, "--fps", "29.97"]
     done = mmstudy(home, *words, "--video", video, "--target-seconds", "2", "--shortest", "0.3")
     assert done.returncode == 0, done.stderr
-    assert "2 s were asked for" in done.stdout
+    assert "2 s were requested" in done.stdout
     assert ("holds cuts alone" in done.stdout) == (suffix == ".edl")
     back = read_timeline(out)
     assert back.rate == Rate(Fraction(30000, 1001))
@@ -260,7 +260,7 @@ def test_a_timeline_needs_an_item_and_says_when_nothing_is_likely(
     assert "none named. Name it: --item NAME" in several.stderr
     nothing = mmstudy(home, *words, "--item", "film3", "--threshold", "1")
     assert nothing.returncode == 0
-    assert "the highest probability is" in nothing.stdout
+    assert "The highest probability of a track is" in nothing.stdout
     assert read_timeline(tmp_path / "edit.edl").tracks == ()
     lacking = mmstudy(home, *words, "--item", "film3", "--video", tmp_path / "none.mp4")
     assert (lacking.returncode, "the footage must be a file" in lacking.stderr) == (2, True)
