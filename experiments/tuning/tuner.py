@@ -51,9 +51,9 @@ from experiments.tuning.ownership import (
     revive,
     trials_of,
 )
-from experiments.tuning.results import as_text, ranking
 from experiments.tuning.samplers import suggest
 from experiments.tuning.storage import storage_url
+from experiments.tuning.telling import how_it_ended, standing
 from experiments.tuning.trial import OpenTrial, Row, in_trial
 from experiments.tuning.view import again, is_complete, kept_of, next_rank, propose
 from mmcore.config import ForeignConfig, RunConfig
@@ -198,7 +198,8 @@ class Tuner:
                     sharing.remove(one)
             self.blocked = False
             self.mirror.ended(self.arm.arm, one.trial.number, "retried", [])
-            self.display.say(f"{self._label(one.rank)} was given up by another process; its settings are tried again")
+            trial = self._label(one.rank)
+            self.display.say(say("{trial} was given up by another process; its settings are tried again", trial=trial))
 
     def _open(self, trial: optuna.Trial, view: optuna.Trial) -> OpenTrial | None:
         try:
@@ -310,40 +311,10 @@ class Tuner:
         self.blocked = False
         word = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}[state]
         self.mirror.ended(self.arm.arm, number, word, values, why)
-        outcome = self._outcome(one, state, values, epochs, why)
-        self.display.finished(self._label(one.rank), outcome, state == TrialState.FAIL, self.arm.arm)
-        self.display.headline(self._standing())
-
-    def _outcome(self, one: OpenTrial, state: TrialState, values: list[float], epochs: int, why: str | None) -> str:
-        """A trial's end in a line, with the best so far."""
-        settings = ", ".join(
-            f"{path.rpartition('.')[2]} {as_text(value)}" for path, value in one.notes.settings.items()
-        )
-        ranked = ranking(self.search, trials_of(self.study))
-        match state:
-            case TrialState.COMPLETE:
-                scores = ", ".join(f"{value:.3f}" for value in values)
-                text = say("{scores} in {n} epochs, {settings}", scores=scores, n=epochs, settings=settings)
-            case TrialState.PRUNED:
-                text = say("pruned after {n} epochs, {settings}", n=epochs, settings=settings)
-            case _:
-                return say("failed: {why}", why=why)
-        if not ranked:
-            return text
-        value, trial = ranked[0].values[0], rank_of(ranked[0])
-        return say("{text}; best so far {value:.3f} (trial {trial})", text=text, value=value, trial=trial)
-
-    def _standing(self) -> str:
-        """Trials by state, and the best so far."""
         trials = trials_of(self.study)
-        pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
-        ranked = ranking(self.search, trials)
-        parts = [say("{n} trials", n=len(proposals(trials)))]
-        if pruned:
-            parts.append(say("{n} pruned", n=pruned))
-        if ranked:
-            parts.append(say("best {value:.3f}", value=ranked[0].values[0]))
-        return say(", ").join(parts)
+        outcome = how_it_ended(self.search, trials, one, state, values, epochs, why)
+        self.display.finished(self._label(one.rank), outcome, state == TrialState.FAIL, self.arm.arm)
+        self.display.headline(standing(self.search, trials))
 
     # What workers say ------------------------------------------------------------------------------------------
     def _hear(self, message: Message) -> None:
