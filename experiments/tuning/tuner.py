@@ -52,8 +52,8 @@ from experiments.tuning.ownership import (
     trials_of,
 )
 from experiments.tuning.samplers import suggest
-from experiments.tuning.sentences import outcome_text, standing_text
 from experiments.tuning.storage import storage_url
+from experiments.tuning.telling import how_it_ended, standing
 from experiments.tuning.trial import OpenTrial, Row, in_trial
 from experiments.tuning.view import again, is_complete, kept_of, next_rank, propose
 from mmcore.config import ForeignConfig, RunConfig
@@ -198,7 +198,8 @@ class Tuner:
                     sharing.remove(one)
             self.blocked = False
             self.mirror.ended(self.arm.arm, one.trial.number, "retried", [])
-            self.display.say(f"{self._label(one.rank)} was given up by another process; its settings are tried again")
+            trial = self._label(one.rank)
+            self.display.say(say("{trial} was given up by another process; its settings are tried again", trial=trial))
 
     def _open(self, trial: optuna.Trial, view: optuna.Trial) -> OpenTrial | None:
         try:
@@ -311,9 +312,9 @@ class Tuner:
         word = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}[state]
         self.mirror.ended(self.arm.arm, number, word, values, why)
         trials = trials_of(self.study)
-        outcome = outcome_text(self.search, trials, state, values, epochs, one.notes.settings, why)
+        outcome = how_it_ended(self.search, trials, one, state, values, epochs, why)
         self.display.finished(self._label(one.rank), outcome, state == TrialState.FAIL, self.arm.arm)
-        self.display.headline(standing_text(self.search, trials))
+        self.display.headline(standing(self.search, trials))
 
     # What workers say ------------------------------------------------------------------------------------------
     def _hear(self, message: Message) -> None:

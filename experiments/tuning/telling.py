@@ -1,40 +1,41 @@
-"""What a search says of its trials while it runs."""
+"""What the user is told of a trial that has ended, and of its search so far."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
 from experiments.tuning.ownership import proposals, rank_of
 from experiments.tuning.results import as_text, ranking
+from experiments.tuning.trial import OpenTrial
 from mmcore.language import say
 from studies.search.resolved import ResolvedSearch
 
 
-def outcome_text(
+def how_it_ended(
     search: ResolvedSearch,
     trials: Sequence[FrozenTrial],
+    one: OpenTrial,
     state: TrialState,
     values: Sequence[float],
     epochs: int,
-    settings: Mapping[str, object],
     why: str | None,
 ) -> str:
     """A trial's end in a line, with the best so far.
 
     Args:
-        trials: all of the search. values: the trial's, by objective; [] unless it is complete.
-        epochs: that it trained. settings: path to value. why: why it failed.
+        trials: all of its search. values: its objectives; empty unless it is complete. epochs: that it took.
+        why: it failed.
     """
-    chosen = ", ".join(f"{path.rpartition('.')[2]} {as_text(value)}" for path, value in settings.items())
+    settings = ", ".join(f"{path.rpartition('.')[2]} {as_text(value)}" for path, value in one.notes.settings.items())
     ranked = ranking(search, trials)
     match state:
         case TrialState.COMPLETE:
             scores = ", ".join(f"{value:.3f}" for value in values)
-            text = say("{scores} in {n} epochs, {settings}", scores=scores, n=epochs, settings=chosen)
+            text = say("{scores} in {n} epochs, {settings}", scores=scores, n=epochs, settings=settings)
         case TrialState.PRUNED:
-            text = say("pruned after {n} epochs, {settings}", n=epochs, settings=chosen)
+            text = say("pruned after {n} epochs, {settings}", n=epochs, settings=settings)
         case _:
             return say("failed: {why}", why=why)
     if not ranked:
@@ -43,7 +44,7 @@ def outcome_text(
     return say("{text}; best so far {value:.3f} (trial {trial})", text=text, value=value, trial=trial)
 
 
-def standing_text(search: ResolvedSearch, trials: Sequence[FrozenTrial]) -> str:
+def standing(search: ResolvedSearch, trials: Sequence[FrozenTrial]) -> str:
     """Trials by state, and the best so far."""
     pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
     ranked = ranking(search, trials)
