@@ -42,14 +42,12 @@ def _refuse_truth(value: Any) -> Any:
 
 
 class Frozen(BaseModel):
-    """A pydantic model that is never mutated; each field's docstring is its description.
+    """A pydantic model that is never mutated.
 
     A truth value is no number: ``batch: true`` is refused, where Python would take it for 1.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, populate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
     whereabouts: ClassVar[tuple[str, ...]] = ()
     """Fields that say where something lies: they change no number."""
     usual_kind: ClassVar[str | None] = None

@@ -35,10 +35,24 @@ if _MEMORY.is_dir() and min(shutil.disk_usage(_MEMORY).free, psutil.virtual_memo
 gc.disable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first: at the end of a run there are short ones left to share among processes."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files with slow tests come first in the share of each process: at the end of a run there are short tests left to
+    take over from one another.
+
+    xdist deals out what is collected in as many equal parts as there are processes, one after the other.
+    """
+    shares = int(getattr(config, "workerinput", {}).get("workercount", 1))
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    place = {path: at % shares for at, path in enumerate(dict.fromkeys(i.path for i in items if i.path in slow))}
+    rest = [item for item in items if item.path not in slow]
+    ordered: list[pytest.Item] = []
+    for share in range(shares):
+        own = [item for item in items if place.get(item.path) == share]
+        room = max(0, (len(items) - len(ordered)) // (shares - share) - len(own))
+        ordered += own + rest[:room]
+        del rest[:room]
+    items[:] = ordered + rest
 
 
 def pytest_collection_finish() -> None:

@@ -60,6 +60,9 @@ def parse(line: str) -> None:
     words = shlex.split(line)[1:]
     group = command()
     context = group.make_context("mmstudy", words[:])
+    # Options of mmstudy itself may stand before the verb.
+    while words and words[0].startswith("--"):
+        words = words[2:]
     while words and hasattr(group, "resolve_command"):
         name, group, words = group.resolve_command(context, words)
     if not hasattr(group, "resolve_command"):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections import Counter
@@ -23,7 +24,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from benchmarks.faults.campaign import Outcome, outcomes, possible_faults, scratch
-from benchmarks.faults.kinds import FAULTS, impossible
+from benchmarks.faults.kinds import DEAR, FAULTS, impossible
 from benchmarks.faults.studies import KINDS
 
 
@@ -37,7 +38,7 @@ def summary(found: Sequence[Outcome]) -> list[dict[str, object]]:
         mine["failed"] += bool(one.problems)
     return [
         {"fault": fault, **{word: counts[fault][word] for word in ("cases", "late", "failed")}}
-        for fault in FAULTS
+        for fault in (*FAULTS, *DEAR)
         if fault in counts
     ]
 
@@ -56,7 +57,8 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100, help="cases; default 100")
     parser.add_argument("--first", type=int, default=0, help="the number of the first case")
     parser.add_argument("--number", type=int, help="this case alone")
-    parser.add_argument("--only", choices=list(FAULTS), metavar="KIND", help=f"one kind: {', '.join(FAULTS)}")
+    kinds = [*FAULTS, *DEAR]
+    parser.add_argument("--only", choices=kinds, metavar="KIND", help=f"one kind: {', '.join(kinds)}")
     parser.add_argument("--study", choices=KINDS, nargs="+", default=KINDS, metavar="STUDY", help=", ".join(KINDS))
     parser.add_argument("--workers", type=int, default=1, help="cases at a time; default 1")
     parser.add_argument("--keep", type=Path, help="a folder that takes the files of cases in which something fails")
@@ -67,6 +69,8 @@ def main() -> int:
         parser.error(f"'{asked.only}' cannot be made here: {why}")
     numbers = range(asked.first, asked.first + asked.count) if asked.number is None else [asked.number]
     began, found = time.monotonic(), []
+    # What runs in the background may hear no Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     interrupted = False
@@ -93,6 +97,9 @@ def main() -> int:
         for fault in FAULTS:
             if not asked.only and (why := impossible(fault)):
                 print(f"{fault:<20} not tried: {why}")
+        for fault in DEAR:
+            if not asked.only:
+                print(f"{fault:<20} not tried: {impossible(fault) or f'--only {fault!r} does'}")
         print(f"{len(found)} cases of seed {asked.seed} in {wall:.0f} s ({cpu:.0f} s of CPU time); {failed} failed")
     if interrupted:
         print(f"interrupted: {len(numbers) - len(found)} cases were not tried")

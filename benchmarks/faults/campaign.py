@@ -17,10 +17,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from benchmarks.faults import postgres
+from benchmarks.faults import nodes, postgres
 from benchmarks.faults.case import Case, train_undisturbed
 from benchmarks.faults.judge import judge
-from benchmarks.faults.kinds import FAULTS, impossible, studies_for
+from benchmarks.faults.kinds import DEAR, FAULTS, impossible, studies_for
 from benchmarks.faults.started import Zygote
 from benchmarks.faults.studies import CHEAP, KINDS, Kind, make
 from experiments.home import Home
@@ -65,7 +65,7 @@ def scratch() -> Iterator[Path]:
 
 
 class Campaign:
-    """What the cases of one process share: the zygote, undisturbed homes and a PostgreSQL server.
+    """What the cases of one process share: the zygote, undisturbed homes, a PostgreSQL server and a Ray cluster.
 
     Args:
         seed: of all cases. root: a scratch folder, which processes of one campaign share.
@@ -78,8 +78,9 @@ class Campaign:
         self._own = root / f"process{os.getpid()}"
         self._own.mkdir(parents=True)
         self._heavy = any(kind not in CHEAP for kind in kinds)
-        self._zygote = self._stack.enter_context(Zygote(self._own, self._heavy))
+        self._zygote = self._stack.enter_context(Zygote(self._own, "all" if self._heavy else "foreign"))
         self._postgres: postgres.Server | None = None
+        self._cluster: nodes.Cluster | None = None
         self._database = root / "made" / "mlflow.db"
         with FileLock(root / "made.lock"):
             if not self._database.exists():
@@ -113,11 +114,13 @@ class Campaign:
         case = self.case(number, kind, rng)
         if fault == "database restarts" and self._postgres is None:
             self._postgres = self._stack.enter_context(postgres.served())
-        case.postgres = self._postgres
+        if fault == "node lost" and self._cluster is None:
+            self._cluster = self._stack.enter_context(nodes.served())
+        case.postgres, case.cluster = self._postgres, self._cluster
         began = self._zygote.seconds + time.process_time()
         with case.stack:
             case.prepare()
-            FAULTS[fault](case)
+            (FAULTS | DEAR)[fault](case)
             case.call(0)
             judge(case)
             words = "\n".join(case.said().splitlines()[-5:]) if case.problems else ""

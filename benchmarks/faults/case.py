@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.faults.moments import Deed, Moment, writes
+from benchmarks.faults.nodes import Cluster
 from benchmarks.faults.postgres import Server
 from benchmarks.faults.started import Forked, Zygote
 from benchmarks.faults.studies import Made
@@ -46,7 +47,7 @@ class Case:
     Args:
         folder: of the case alone. made: the study. zygote: forks its processes. rng: what is drawn.
         expected: what it must come to. database: a migrated tracking store, to be copied.
-        postgres: the campaign's server, if it has one.
+        postgres, cluster: the campaign's server and its Ray cluster, if it has one.
         extra: variables of every call. options: before the verb. words: of the command.
         notes: what was done. problems: what did not hold. calls: so far.
         missed: whether the fault came too late for every command.
@@ -62,6 +63,7 @@ class Case:
     expected: Undisturbed
     database: Path
     postgres: Server | None = None
+    cluster: Cluster | None = None
     extra: dict[str, str] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -139,7 +141,8 @@ class Case:
         """A write of a process at which its fault comes, drawn from those of an undisturbed run."""
         most = self.expected.driver if who == "driver" else self.expected.worker
         write = self.rng.randint(1, max(1, most))
-        self.notes.append(f"{deed} of the {who} at write {write} of about {most}")
+        what = "it happens" if deed == "note" else f"{deed} of the {who}"
+        self.notes.append(f"{what} at write {write} of about {most}" + (f" of the {who}" if deed == "note" else ""))
         folder = self.folder / f"writes-{self.calls + 1}"
         folder.mkdir(exist_ok=True)
         return Moment(who, write, deed, str(self.home), str(folder), jump)

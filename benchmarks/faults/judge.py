@@ -30,6 +30,8 @@ _OF_MOMENTS = ("seconds", "epoch_seconds", "system/")
 """Beginnings of metrics that no two runs share: times, and the load of the machine."""
 _GRACE = 3.0
 """Seconds that processes have to end after the command."""
+_GRACE_OF_NODES = 10.0
+"""The same for workers on other machines, whose command may have been killed."""
 
 
 def judge(case: Case) -> None:
@@ -80,6 +82,12 @@ def _processes(case: Case) -> Iterator[str]:
         time.sleep(0.02)
     for process in left:
         yield f"process {process.pid} ({process.name()}) is still there"
+    end = time.monotonic() + _GRACE_OF_NODES
+    while case.cluster is not None and (there := case.cluster.workers):
+        if time.monotonic() > end:
+            yield f"worker {there[0].pid} is still there, below a node"
+            return
+        time.sleep(0.1)
 
 
 def _files(case: Case) -> Iterator[str]:

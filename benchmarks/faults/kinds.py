@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from benchmarks.faults import disks, postgres, torn
+from benchmarks.faults import disks, nodes, postgres, torn
 from benchmarks.faults.case import SIGNALS, Case, signal_all
 from benchmarks.faults.moments import Deed
 from benchmarks.faults.servers import sick_server
@@ -200,6 +200,26 @@ def database_restarts(case: Case) -> None:
     case.end(process, *ENDED)
 
 
+def node_lost(case: Case) -> None:
+    """A node of a Ray cluster is lost that trains the runs, and perhaps the driver too."""
+    cluster = case.cluster
+    assert cluster is not None
+    here, there = list(case.words), [*case.words, "--on", f"ray://{cluster.address}"]
+    case.words = there
+    moment = case.moment("driver", "note")
+    process = case.begin(moment)
+    case.missed = case.wait_for(moment, process) is None
+    cluster.lose_node()
+    kill = case.rng.random() < 0.3
+    if kill:
+        case.notes.append("then SIGKILL of the driver")
+        case.wait_until(case.rng.uniform(0.0, 2.0), process)
+        process.kill()
+    case.end(process, *DONE, *((-signal.SIGKILL,) if kill else ()))
+    case.words = case.rng.choice([here, there])
+    case.notes.append(f"the last call is made {'there' if case.words is there else 'on this machine'}")
+
+
 Fault = Callable[[Case], None]
 FAULTS: dict[str, Fault] = {
     "driver killed": killed,
@@ -219,6 +239,9 @@ FAULTS: dict[str, Fault] = {
     "database restarts": database_restarts,
 }
 
+DEAR: dict[str, Fault] = {"node lost": node_lost}
+"""Faults that are tried only where they are asked for: one case takes as long as ten others."""
+
 
 def studies_for(fault: str, kinds: tuple[Kind, ...] = KINDS) -> tuple[Kind, ...]:
     """The kinds of studies that a fault can meet."""
@@ -232,5 +255,7 @@ def impossible(fault: str) -> str | None:
             return "mounting a disk needs root"
         case "database restarts" if not postgres.installed():
             return "there is no PostgreSQL server"
+        case "node lost" if not nodes.installed():
+            return "Ray is not installed; pip install 'mmstudy[ray]' brings it"
         case _:
             return None

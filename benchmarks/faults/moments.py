@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 VARIABLE = "MMSTUDY_FAULTS_MOMENT"
 
-Deed = Literal["nothing", "SIGKILL", "SIGTERM", "SIGINT", "SIGSTOP", "clock"]
+Deed = Literal["nothing", "note", "SIGKILL", "SIGTERM", "SIGINT", "SIGSTOP", "clock"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Moment:
     Args:
         who: the driver, or the first worker that gets so far.
         write: the number of the write before which it happens, from 1 on.
-        deed: a signal that the process sends itself, a jump of its clock, or nothing.
+        deed: a signal that the process sends itself, a jump of its clock, a note that it has come so far, or nothing.
         home: writes below it count.
         folder: takes the process id of whom it happened to (``met``), and each process's count of writes.
         jump: seconds by which the clock jumps.
@@ -89,7 +89,7 @@ def _meet(moment: Moment) -> None:
     os.close(file)
     if moment.deed == "clock":
         turn_clock(moment.jump)
-    else:
+    elif moment.deed != "note":
         os.kill(os.getpid(), getattr(signal, moment.deed))
 
 

@@ -15,12 +15,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import psutil
 
 ADDRESS = "MMSTUDY_FAULTS_ZYGOTE"
 """Variable that names the zygote's socket."""
+
+Roles = Literal["workers", "foreign", "all"]
+"""What a zygote forks: workers of our own models; drivers, servers and workers of foreign code; all of them."""
 
 
 class Forked:
@@ -112,10 +115,10 @@ class Zygote:
 
     Args:
         folder: takes its socket and its log.
-        heavy: for studies of our own models too.
+        roles: what it forks.
     """
 
-    def __init__(self, folder: Path, heavy: bool) -> None:
+    def __init__(self, folder: Path, roles: Roles) -> None:
         # Addresses of sockets are short: 108 bytes at most.
         self._short = tempfile.TemporaryDirectory(prefix="mmf-")
         self.address = f"{self._short.name}/z"
@@ -123,7 +126,7 @@ class Zygote:
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self._log = open(folder / "zygote.log", "wb")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.faults.zygote", self.address, *(["heavy"] if heavy else [])],
+            [sys.executable, "-m", "benchmarks.faults.zygote", self.address, roles],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -22,20 +22,27 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import Any, TextIO, get_args
 
 from benchmarks.faults import moments
+from benchmarks.faults.started import Roles
 
 _SET_CHILD_SUBREAPER = 36
 
 
-def serve(address: str, heavy: bool) -> Callable[[], None]:
+def serve(address: str, roles: Roles) -> Callable[[], None]:
     """Fork until the standard input ends; returns in the children alone, with what they are to do.
 
     Args:
-        heavy: import torch as well, for studies of our own models.
+        roles: what its children may be, and so what is imported.
     """
-    _import_everything(heavy)
+    if roles != "foreign":
+        import experiments.examine
+        import experiments.execute
+        import experiments.launchers.worker  # noqa: F401
+        import mmcore.run  # noqa: F401
+    if roles != "workers":
+        _import_drivers()
     gc.collect()
     gc.freeze()
     # Processes that lose their parent become this one's children, so that orphans are found.
@@ -75,7 +82,7 @@ def serve(address: str, heavy: bool) -> Callable[[], None]:
                 os._exit(0)
 
 
-def _import_everything(heavy: bool) -> None:
+def _import_drivers() -> None:
     import alembic.command  # noqa: F401
     import mlflow.server
     import mlflow.store.tracking.sqlalchemy_workspace_store  # noqa: F401
@@ -86,13 +93,12 @@ def _import_everything(heavy: bool) -> None:
     import sqlalchemy.dialects.sqlite  # noqa: F401
     from sqlalchemy.orm import configure_mappers
 
-    import benchmarks.faults.started  # noqa: F401
     import experiments.cli.main
     import experiments.driver
     import experiments.foreign.execute
     import experiments.launchers.worker
     import experiments.tracking.store
-    import experiments.tuning.tune
+    import experiments.tuning.tune  # noqa: F401
     import reports
     from experiments.environment import environment
     from reports.figures import base, svg
@@ -111,10 +117,6 @@ def _import_everything(heavy: bool) -> None:
             templates.get_template(name)
     configure_mappers()
     environment()
-    if heavy:
-        import experiments.examine
-        import experiments.execute  # noqa: F401
-        import mmcore.run  # noqa: F401
 
 
 def _reap(asking: dict[int, socket.socket]) -> None:
@@ -159,6 +161,8 @@ def _become(asked: Mapping[str, Any], files: list[int]) -> None:
     os.environ.clear()
     os.environ.update(asked["env"])
     os.chdir(asked["folder"])
+    places = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:0] = [place for place in places if place and place not in sys.path]
     sys.argv = list(asked["words"])
     random.seed()
 
@@ -204,8 +208,10 @@ def _end(code: object) -> None:
 
 
 def main() -> None:
-    """Serve at the address of the first argument; with ``heavy`` as the second, for our own models too."""
-    work = serve(sys.argv[1], "heavy" in sys.argv[2:])
+    """Serve at the address of the first argument, for the roles of the second."""
+    address, asked = sys.argv[1:]
+    (roles,) = (one for one in get_args(Roles) if one == asked)
+    work = serve(address, roles)
     try:
         work()
     except SystemExit as end:

@@ -145,6 +145,10 @@ def import_(
         Path | None,
         typer.Option("--timelines", metavar="DIR", help="footage: editing timelines with the names of the videos."),
     ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option("--like", metavar="CORPUS", help="footage: predict what that corpus has as targets."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="footage: processes; default: one for each core.")
     ] = None,
@@ -161,8 +165,8 @@ def import_(
     from mmcore.data.importers.sample import Options, parse_rates
 
     options = Options(target, group, item, parse_rates(sampling_rate or []))
-    if kind is not Kind.footage and (features, timelines, workers) != (None, None, None):
-        raise typer.BadParameter(f"{kind.value} takes none of --features, --timelines and --workers")
+    if kind is not Kind.footage and any((features, timelines, like, workers)):
+        raise typer.BadParameter(f"{kind.value} takes none of --features, --timelines, --like and --workers")
     match kind:
         case Kind.footage:
             from experiments.cli.footage import import_footage_into
@@ -171,7 +175,9 @@ def import_(
             if item is not None or sampling_rate:
                 raise typer.BadParameter("footage takes none of --item and --sampling-rate")
             folder, home = only_path(kind.value, paths), context.obj.make()
-            lines = import_footage_into(folder, out, home, features or "default", timelines, target, group, workers)
+            lines = import_footage_into(
+                folder, out, home, features or "default", timelines, target, like, group, workers
+            )
             typer.echo("\n".join(lines))
         case Kind.smartwatch | Kind.seed_layout:
             typer.echo(say("wrote {path}", path=_import_layout(kind, paths, out, options)))

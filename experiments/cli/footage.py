@@ -18,13 +18,15 @@ def import_footage_into(
     features: str,
     timelines: Path | None,
     target: str | None,
+    like: Path | None,
     group: str | None,
     workers: int | None,
 ) -> list[str]:
     """Run the import; the lines that the command prints.
 
     Args:
-        group: ``folder``, or None: every item is a group of its own. workers: None: one for each core.
+        like: a corpus whose targets are to be predicted for this footage. group: ``folder``, or None: every item is a
+            group of its own. workers: None: one for each core.
 
     Raises:
         CorpusError: packages are not installed, a wrong option, and what the import finds.
@@ -43,6 +45,12 @@ def import_footage_into(
             expected="folder: the files of a folder belong together; without --group every file stands alone",
             found=group,
         )
+    if like is not None and (timelines is not None or target is not None):
+        raise CorpusError(
+            "--like takes the targets of another corpus",
+            found="--timelines or --target besides",
+            next_step="Choose one",
+        )
     if timelines is not None and not timelines.is_dir():
         raise CorpusError("--timelines names a folder", found="nothing of that name", where=str(timelines))
     clips = tuple(find_clips(folder))
@@ -53,7 +61,7 @@ def import_footage_into(
     from experiments.launchers.local import cores
 
     request = Request(
-        clips, features, chosen, timelines, target, group == "folder", workers or cores()
+        clips, features, chosen, timelines, target, like, group == "folder", workers or cores()
     )  # fmt: skip
     try:
         return import_footage(folder, out, request, FootageStore(home.footage), FootageScreen).lines()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -29,6 +30,8 @@ from mmcore.data.sources.written import (
     WrittenTargets,
 )
 from mmcore.errors import CorpusError, nearest
+from mmcore.frozen import without_defaults
+from mmcore.schema import CorpusSchema
 
 TRACKS = 20
 """Editing tracks of a corpus with timelines, as in the seed's layout."""
@@ -72,13 +75,19 @@ class Written:
 
 
 def write_corpus(
-    folder: Path, name: str, items: Sequence[Item], chosen: Chosen, store: FootageStore, target: str | None
+    folder: Path,
+    name: str,
+    items: Sequence[Item],
+    chosen: Chosen,
+    store: FootageStore,
+    target: str | None,
+    like: CorpusSchema | None = None,
 ) -> Written:
     """Write ``corpus.yaml``, ``items.csv`` and the tables; items are read one after another, in pieces.
 
     Args:
         folder: an empty one. target: columns that are predicted, with commas between them; None: the tracks, or where
-            no item has any the usual columns.
+            no item has any the usual columns. like: of the corpus whose targets are to be predicted; None: none.
 
     Raises:
         CorpusError: a target that is no column, columns of several modalities, or one that is no target.
@@ -104,7 +113,10 @@ def write_corpus(
     there = {modality: one for modality, one in modalities.items() if rows[modality]}
     if tracked:
         there["track"] = {"features": track_features(TRACKS, LAYOUTS[12])}
-    targets = _tracks(classes) if tracked and target is None else _columns(there, target)
+    if like is not None:
+        targets = _as_in(like, there, folder, items)
+    else:
+        targets = _tracks(classes) if tracked and target is None else _columns(there, target)
     schema: WrittenCorpus = {
         "format": 1,
         "name": name,
@@ -209,6 +221,23 @@ def _text(cues: Sequence[tuple[float, float]] | None, time_S: np.ndarray) -> np.
     for start, end in cues:
         shown_S[np.searchsorted(time_S, start - 1e-6) : np.searchsorted(time_S, end - 1e-6)] = 1.0
     return shown_S
+
+
+def _as_in(
+    like: CorpusSchema, there: dict[str, WrittenModality], folder: Path, items: Sequence[Item]
+) -> WrittenTargets:
+    """The targets of another corpus; if the footage lacks the modality that they are columns of, that is empty."""
+    source = like.targets.from_
+    if like.targets_are_features and source not in there:
+        # Nothing computed it here, whatever did there.
+        modality = like.modalities[source].model_copy(update={"extractors": ()})
+        there[source] = cast(WrittenModality, without_defaults(modality))
+        for item in items:
+            # A row without a value: a corpus whose items all lack a modality is taken for one that lost its files.
+            with TableWriter(folder / source / f"{item.clip.item}.parquet", [TIME, *modality.columns]) as table:
+                table.write(np.array([[STEP, *[np.nan] * len(modality.columns)]]))
+    targets = without_defaults(like.targets)
+    return cast(WrittenTargets, {"from": targets.pop("from_"), **targets})
 
 
 def _tracks(classes: int) -> WrittenTargets:

@@ -16,6 +16,7 @@ from experiments.footage.listing import Clip, cues_beside, groups_of, subtitles_
 from experiments.footage.messages import Broken, Extracted
 from experiments.footage.store import FootageStore
 from mmcore.data.importers.sample import Imported, some
+from mmcore.data.sources.schema_file import read_schema
 from mmcore.data.sources.writing import new_corpus
 from mmcore.errors import CorpusError
 from reports.numbers import about
@@ -32,8 +33,9 @@ class Request:
 
     Args:
         clips: the files. features: what to compute, as in ``--features``. chosen: the same, looked up.
-        timelines: a folder of editing timelines; None: none. target: columns to predict. by_folder: whether the files
-            of a folder are one group. workers: processes.
+        timelines: a folder of editing timelines; None: none. target: columns to predict. like: the corpus whose
+            targets are to be predicted; None: none. by_folder: whether the files of a folder are one group.
+        workers: processes.
     """
 
     clips: tuple[Clip, ...]
@@ -41,6 +43,7 @@ class Request:
     chosen: Chosen
     timelines: Path | None = None
     target: str | None = None
+    like: Path | None = None
     by_folder: bool = False
     workers: int = 1
 
@@ -56,6 +59,7 @@ def import_footage(folder: Path, out: Path, request: Request, store: FootageStor
     """
     if request.target is not None:
         check_target(request.chosen, request.target)
+    like = None if request.like is None else read_schema(request.like)
     with new_corpus(out) as partial:
         with shown(request.clips) as display:
             outcomes = extract_all(request.clips, request.features, store, request.workers, display)
@@ -95,7 +99,7 @@ def import_footage(folder: Path, out: Path, request: Request, store: FootageStor
                 found="; ".join(left_out[-3:]),
                 where=str(request.timelines),
             )
-        written = write_corpus(partial, folder.resolve().name, items, request.chosen, store, request.target)
+        written = write_corpus(partial, folder.resolve().name, items, request.chosen, store, request.target, like)
     notes = [*request.chosen.guessed, *_few(notes)]
     return Imported(out, tuple(_wrote(written)), tuple(left_out), (), tuple(notes))
 

@@ -188,7 +188,7 @@ class _Reader:
         if not self.events:
             return 0
         first = min(self.events, key=lambda one: self.frames(one.times[2], rate, one.line))
-        hours = first.times[2].split(":")[0]
+        hours = re.split("[:;.]", first.times[2])[0]
         if int(hours):
             self.account.add(f"an edit list does not say where its timeline begins: taken as hour {hours}", first.line)
         return self.frames(f"{hours}:00:00:00", replace(rate, drop=self.drop), first.line)

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from experiments.tracking.client import ArtifactRepository, MlflowClient, get_artifact_repository
+from experiments.tracking.client import ArtifactRepository, MlflowClient, Run, RunTag, get_artifact_repository
 from mmcore.config import ForeignConfig
 from mmcore.record import Record
 
@@ -35,19 +35,21 @@ LARGEST = 20_000_000
 _RECORD = ("record.json", "config.json", "history.json", "normalisation.json", "items.csv", "error.txt", "output.log")
 
 
-def log_run_files(client: MlflowClient, run: str, record: Record, numbers: Mapping[str, float], workdir: Path) -> None:
+def log_run_files(
+    client: MlflowClient, there: Run, record: Record, numbers: Mapping[str, float], workdir: Path
+) -> None:
     """A finished run's files, once; those that changed since they were mirrored are mirrored again.
 
     The caller holds the lock: what a killed upload left half-written is removed.
 
     Args:
+        there: the run, asked for under the lock.
         numbers: all of the run's, for ``metrics.json``; NaN and infinite ones become null.
     """
     files = [(workdir / name, "") for name in _RECORD] + [(workdir / "checkpoints" / "best.pt", "checkpoints")]
     files = [(path, folder) for path, folder in files if path.exists()]
     digest = _digest((path.name, path) for path, _ in files)
-    there = client.get_run(run)
-    tags = there.data.tags
+    run, tags = there.info.run_id, there.data.tags
     if tags.get(FILES) == digest:
         return
     remove_leftovers(there.info.artifact_uri or "")
@@ -55,11 +57,12 @@ def log_run_files(client: MlflowClient, run: str, record: Record, numbers: Mappi
         client.log_artifact(run, str(path), folder or None)
     client.log_dict(run, asdict(record.environment), "environment.json")
     log_numbers_file(client, run, numbers)
+    # Last, so that files whose mirroring was cut off are mirrored again.
+    done = [RunTag(FILES, digest)]
     if record.items:
         client.log_dict(run, items_table(record), ITEMS_TABLE)
-        client.set_tag(run, TABLES, _with_table(tags.get(TABLES), ITEMS_TABLE))
-    # Last, so that files whose mirroring was cut off are mirrored again.
-    client.set_tag(run, FILES, digest)
+        done.append(RunTag(TABLES, _with_table(tags.get(TABLES), ITEMS_TABLE)))
+    client.log_batch(run, tags=done)
 
 
 def log_numbers_file(client: MlflowClient, run: str, numbers: Mapping[str, float]) -> None:

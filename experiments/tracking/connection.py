@@ -53,22 +53,23 @@ class Connection:
         """Errors within are StoreErrors that say what could not be done."""
         return talking(self.uri, what)
 
-    def find_or_create(self, experiment: str, name: str, tags: dict[str, str], by: tuple[str, ...]) -> str:
+    def find_or_create(self, experiment: str, name: str, tags: dict[str, str], by: tuple[str, ...]) -> Run:
         """The run that ``by`` identifies, made with this name and these tags where it is missing."""
         # Searched by a digest: MLflow's query language has no way to quote every name that an arm may have.
         key = hashlib.blake2b("\0".join(by).encode(), digest_size=16).hexdigest()
-        with self.talking("find a run"):
+        # Another process of this home may be about to do the same.
+        with self.talking("find a run"), self.lock:
             found = self.client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", ViewType.ACTIVE_ONLY, 1)
             if found:
-                return found[0].info.run_id
-            # Another process of this home may be about to do the same.
-            with self.lock:
-                found = self.client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", ViewType.ACTIVE_ONLY, 1)
-                if found:
-                    return found[0].info.run_id
-                own = {"mlflow.user": user(), **tags, KEY: key}
-                own = {name: value[:LONGEST_TEXT] for name, value in own.items()}
-                return self.client.create_run(experiment, run_name=short(name), tags=own).info.run_id
+                return found[0]
+            own = {"mlflow.user": user(), **tags, KEY: key}
+            own = {name: value[:LONGEST_TEXT] for name, value in own.items()}
+            return self.client.create_run(experiment, run_name=short(name), tags=own)
+
+    def resume(self, there: Run) -> None:
+        """Set a run to RUNNING that was something else."""
+        if there.info.status != "RUNNING":
+            self.client.update_run(there.info.run_id, status="RUNNING")
 
     def all_runs(self, experiment: str, query: str) -> Iterator[Run]:
         """Every run that a query finds, page by page."""
@@ -87,17 +88,20 @@ class Connection:
                 self.client.set_tag(run, key, value)
             self.client.set_terminated(run, status)
 
-    def log_numbers(self, run: str, numbers: Mapping[str, float]) -> None:
-        """Log numbers without steps of their own, each once; the caller holds the lock. NaN and infinite: left out.
+    def log_numbers(self, there: Run, numbers: Mapping[str, float]) -> None:
+        """Log numbers without steps of their own, each once. NaN and infinite: left out.
 
         A number that has another value by now gets a step after all that its name has, its epochs included.
+
+        Args:
+            there: the run as it is now; the caller has asked for it under the lock, which it still holds.
         """
-        known = self.client.get_run(run).data
+        run, known = there.info.run_id, there.data
         named = {key_of(name): float(value) for name, value in numbers.items() if math.isfinite(value)}
         changed = {key: value for key, value in named.items() if known.metrics.get(key) != value}
         again = changed.keys() & known.metrics.keys()
-        there = [metric.step for key in again for metric in self.client.get_metric_history(run, key)]
-        now, step = int(time.time() * 1000), max(there, default=-1) + 1
+        steps = [metric.step for key in again for metric in self.client.get_metric_history(run, key)]
+        now, step = int(time.time() * 1000), max(steps, default=-1) + 1
         for chunk in chunks([Metric(key, value, now, step) for key, value in changed.items()], LARGEST_BATCH):
             self.client.log_batch(run, metrics=chunk)
 
@@ -141,7 +145,7 @@ class Connection:
         A number that changed since then gets the next step, so the store shows how it came about.
         """
         with self.talking("log the verdicts of an arm"), self.lock:
-            self.log_numbers(run, metrics)
+            self.log_numbers(self.client.get_run(run), metrics)
             self.log_tags(run, tags)
             self.client.set_terminated(run, status)
 

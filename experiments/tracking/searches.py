@@ -18,8 +18,8 @@ class Searches(Connection):
         own = {STUDY: study, VARIANT: variant, ARM: arm, KIND: "search", **tags}
         run = self.find_or_create(experiment, f"search: {arm}", own, by=("search", variant, arm))
         with self.talking("open a search"):
-            self.client.update_run(run, status="RUNNING")
-        return run
+            self.resume(run)
+        return run.info.run_id
 
     def trial(
         self, experiment: str, parent: str, number: int, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
@@ -32,10 +32,10 @@ class Searches(Connection):
         own = {TRIAL: str(number), KIND: "trial", PARENT: parent, **tags}
         run = self.find_or_create(experiment, name, own, by=("trial", parent, str(number)))
         with self.talking("describe a trial"):
-            known = self.client.get_run(run).data.params
             fresh = {key_of(k): str(v)[:6000] for k, v in params.items()}
-            self.client.log_batch(run, params=[Param(k, v) for k, v in fresh.items() if k not in known])
-        return run
+            missing = [Param(k, v) for k, v in fresh.items() if k not in run.data.params]
+            self.client.log_batch(run.info.run_id, params=missing)
+        return run.info.run_id
 
     def report_trial(self, run: str, steps: Iterable[tuple[int, float]]) -> None:
         """The objective of a trial that goes on, by step."""

@@ -97,7 +97,7 @@ class Store(Searches):
     def arm(self, experiment: str, study: str, variant: str, arm: str, note: str) -> str:
         """The parent run of an arm. ``variant`` distinguishes the same study on another corpus or preset."""
         tags = {STUDY: study, VARIANT: variant, ARM: arm, KIND: "arm", NOTE: note}
-        return self.find_or_create(experiment, arm, tags, by=("arm", variant, arm))
+        return self.find_or_create(experiment, arm, tags, by=("arm", variant, arm)).info.run_id
 
     def run(self, experiment: str, parent: str, begun: Begun, params: Mapping[str, Any]) -> str:
         """The child run of one repeat, set to RUNNING.
@@ -118,20 +118,19 @@ class Store(Searches):
         }
         tags |= origin_tags(begun.source or begun.study, commit)
         by = ("repeat", parent, begun.fingerprint)
-        run = self.find_or_create(experiment, name, tags, by)
         with self.talking("describe a run"), self.lock:
-            there = self.client.get_run(run)
+            there = self.find_or_create(experiment, name, tags, by)
             if there.info.status == "FAILED" or there.data.tags.get(STATUS) == "failed":
                 # Trained again after a failure: that one stays as it is, and the new attempt gets a run of its own.
-                self.supersede(run, "FAILED")
-                run = self.find_or_create(experiment, name, tags, by)
-                there = self.client.get_run(run)
+                self.supersede(there.info.run_id, "FAILED")
+                there = self.find_or_create(experiment, name, tags, by)
+            run = there.info.run_id
             named = {key_of(key): value for key, value in params.items()}
             fresh = [Param(k, str(v)[:6000]) for k, v in named.items() if k not in there.data.params]
             for chunk in chunks(fresh, 90):
                 self.client.log_batch(run, params=chunk)
             self._link_data(there, begun)
-            self.client.update_run(run, status="RUNNING")
+            self.resume(there)
         return run
 
     def describe_arm(self, parent: str, begun: Begun) -> None:
@@ -192,9 +191,9 @@ class Store(Searches):
         Args:
             metrics: of all the run's ``numbers`` those that become metrics.
         """
-        with self.talking("finish a run"):
-            with self.lock:
-                self.log_numbers(run, metrics)
+        with self.talking("finish a run"), self.lock:
+            there = self.client.get_run(run)
+            self.log_numbers(there, metrics)
             tags = {STATUS: record.status, "mmstudy.record": f"{workdir.parent.name}/{workdir.name}"}
             tags[DETAIL] = "all" if metrics.keys() == numbers.keys() else "main"
             if reused_from is not None:
@@ -203,8 +202,7 @@ class Store(Searches):
                 tags[FAILURE] = record.failure.message
             self.log_tags(run, tags)
             if reused_from is None:
-                with self.lock:
-                    log_run_files(self.client, run, record, numbers, workdir)
+                log_run_files(self.client, there, record, numbers, workdir)
             self.client.set_terminated(run, "FINISHED" if record.done else "FAILED")
 
     def log_numbers_of_arm(self, parent: str, numbers: Mapping[str, float]) -> None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
-import psutil
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from experiments.owner import Owner
 from mmcore.config import Overrides
 from mmcore.errors import RecordError
 
@@ -24,35 +21,6 @@ MLFLOW_RUN = "mlflow_run"
 
 Kept = dict[str, Any]
 """What a sampler or pruner of Optuna's keeps with a trial: its own words, as JSON has them."""
-
-
-@dataclass(frozen=True)
-class Owner:
-    """A process, identified by its number and creation time, since numbers are used again."""
-
-    host: str
-    pid: int
-    created: float
-
-    @classmethod
-    def me(cls) -> Owner:
-        """This process."""
-        return cls(socket.gethostname(), os.getpid(), psutil.Process().create_time())
-
-    @property
-    def here(self) -> bool:
-        """Whether it is, or was, a process of this machine."""
-        return self.host == socket.gethostname()
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs; known only for processes of this machine."""
-        try:
-            process = psutil.Process(self.pid)
-            # Clocks are read at different resolutions; a number is not used again within a second.
-            return abs(process.create_time() - self.created) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
 
 
 class TrialScores(BaseModel):

@@ -7,14 +7,14 @@ the trial is closed as failed, and a new trial with the same rank and settings w
 (``retry_of``). All trials of a rank are one proposal, so it uses the budget once.
 
 The processes of one home do this under a lock, and each can see which of the others are alive. For a process on another
-machine they wait for a sign of life. Two machines may make the same proposal at once: one of the two is closed unused.
+machine they wait for a sign of life, by a clock of their own that nobody sets. Two machines may make the same proposal
+at once: one of the two is closed unused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -22,14 +22,15 @@ import optuna
 from filelock import FileLock
 from optuna.trial import FrozenTrial, TrialState
 
-from experiments.tuning.notes import Owner, StoredStudy, TrialNotes, notes_of, waiting
+from experiments.tuning.notes import StoredStudy, TrialNotes, notes_of, waiting
 
 MAX_DEATHS = 3
 """If this many processes in a row die during a trial, and the trial makes no progress in between, it is not tried again
 and counts as failed. A trial that makes progress each time is not the cause of these deaths."""
 
-_NAMELESS_SECONDS = 120
-"""A trial that has no owner after this time was taken by a process that died at once."""
+HALF_DONE_SECONDS = 10.0
+"""Who takes a trial signs it at once, and who hands one back queues it again at once. Where this does not happen for so
+long, the process died in between."""
 
 BEAT_SECONDS = 60.0
 """The owner of a trial raises its ``beat`` this often."""
@@ -181,57 +182,92 @@ def reap(study: StoredStudy, lock: Path, alone: bool) -> list[FrozenTrial]:
         alone: whether all processes take trials of this search under that lock. Then a trial without an owner belongs
             to a process that died as it took it.
     """
-    me = Owner.me()
     reaped: list[FrozenTrial] = []
-    if not any(_is_dead(trial, me, alone) or _is_half_done(trial) for trial in proposals(trials_of(study)).values()):
+    if not any(_is_dead(trial, alone) or _is_half_done(trial) for trial in proposals(trials_of(study)).values()):
         return reaped
     with FileLock(lock):
         for trial in proposals(trials_of(study)).values():
-            if _is_dead(trial, me, alone):
+            if _is_dead(trial, alone):
                 hand_back(study, trial.number, "died")
                 reaped.append(trial)
             elif _is_half_done(trial):
-                _requeue(study, trial, _deaths(trial) + (notes_of(trial).closed == "died"))
+                _queue_again(study, trial)
     return reaped
 
 
-class Watch:
-    """Finds the trials of other machines that no longer show a sign of life.
+def revive(study: StoredStudy, lock: Path, lost: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Hand back the trials that a :class:`Watch` found, unless others have done so meanwhile; returns those that ran.
 
-    It uses only this machine's clock, since the clock of another machine may be wrong.
+    Args:
+        lock: as for :func:`reap`.
+    """
+    revived: list[FrozenTrial] = []
+    with FileLock(lock):
+        last = {trial.number: trial for trial in proposals(trials_of(study)).values()}
+        for trial in (last[one.number] for one in lost if one.number in last):
+            if trial.state == TrialState.RUNNING:
+                if hand_back(study, trial.number, "died"):
+                    revived.append(trial)
+            elif _was_cut_short(trial):
+                _queue_again(study, trial)
+    return revived
+
+
+class Watch:
+    """Finds trials on which nobody works any more, where only time can tell.
+
+    They are trials of other machines that show no sign of life, or that were never queued again; and trials that nobody
+    signed. It uses only this machine's steady clock: the time of day of any machine may be wrong.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[int, tuple[int, float]] = {}
+        self._seen: dict[int, tuple[object, float]] = {}
 
     def silent(self, trials: Sequence[FrozenTrial], now: float) -> list[FrozenTrial]:
-        """Trials whose owner was silent for :data:`SILENT_SECONDS`; ``now`` in seconds of any steady clock."""
+        """Trials on which nothing has changed for too long; ``now`` in seconds of any steady clock."""
         found = []
-        for trial in trials:
-            notes = notes_of(trial)
-            if trial.state != TrialState.RUNNING or notes.process is None or notes.process.here:
+        for trial in proposals(trials).values():
+            patience = _patience(trial)
+            if patience is None:
                 continue
+            notes = notes_of(trial)
+            state = (trial.state, notes.process, notes.beat)
             known, since = self._seen.get(trial.number, (None, now))
-            if notes.beat != known:
-                self._seen[trial.number] = (notes.beat, now)
-            elif now - since > SILENT_SECONDS:
+            if state != known:
+                self._seen[trial.number] = (state, now)
+            elif now - since > patience:
                 found.append(trial)
         return found
 
 
-def _is_dead(trial: FrozenTrial, me: Owner, alone: bool) -> bool:
+def _patience(trial: FrozenTrial) -> float | None:
+    """Seconds after which a trial without a change is lost; None: others end it, or one sees whether they live."""
+    owner = notes_of(trial).process
+    if trial.state == TrialState.RUNNING:
+        if owner is None:
+            return HALF_DONE_SECONDS
+        return None if owner.here else SILENT_SECONDS
+    return HALF_DONE_SECONDS if _was_cut_short(trial) else None
+
+
+def _is_dead(trial: FrozenTrial, alone: bool) -> bool:
     if trial.state != TrialState.RUNNING:
         return False
     owner = notes_of(trial).process
-    if owner is not None:
-        return owner.here and owner != me and not owner.alive
-    begun = trial.datetime_start
-    if alone:
-        return True
-    return begun is not None and (datetime.now(begun.tzinfo) - begun).total_seconds() > _NAMELESS_SECONDS
+    return alone if owner is None else owner.here and not owner.is_me and not owner.alive
+
+
+def _was_cut_short(trial: FrozenTrial) -> bool:
+    """Whether it must be done again; as the last trial of its proposal it lacks a new trial."""
+    return trial.state == TrialState.FAIL and notes_of(trial).closed in AGAIN
 
 
 def _is_half_done(trial: FrozenTrial) -> bool:
     """Whether the last trial of a proposal must be done again and the new trial is still missing."""
-    notes = notes_of(trial)
-    return trial.state == TrialState.FAIL and notes.closed in AGAIN and (notes.process is None or notes.process.here)
+    owner = notes_of(trial).process
+    return _was_cut_short(trial) and (owner is None or owner.here)
+
+
+def _queue_again(study: StoredStudy, trial: FrozenTrial) -> None:
+    """The second half of :func:`hand_back`."""
+    _requeue(study, trial, _deaths(trial) + (notes_of(trial).closed == "died"))

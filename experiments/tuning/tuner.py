@@ -10,20 +10,24 @@ Several processes may work on one search: :mod:`experiments.tuning.ownership` ex
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
 import optuna
 from filelock import FileLock
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from experiments.home import Home
 from experiments.jobs import foreign_job_of, job_of
 from experiments.launchers.choose import AnyPool
 from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Stopped, Told
+from experiments.owner import Owner
 from experiments.planning.estimate import Estimator
 from experiments.planning.request import AnyRequest, PlannedRun, has_runner, schema_of, trains_itself
 from experiments.planning.stages import search_stage
@@ -31,7 +35,7 @@ from experiments.planning.timings import Stopwatch
 from experiments.progress import Display
 from experiments.records import read_history, read_record, record_if_whole
 from experiments.tuning.mirror import SearchMirror
-from experiments.tuning.notes import Owner, StoredStudy, TrialNotes, TrialScores, note, notes_of
+from experiments.tuning.notes import StoredStudy, TrialNotes, TrialScores, note, notes_of
 from experiments.tuning.ownership import (
     BEAT_SECONDS,
     TWIN,
@@ -44,11 +48,12 @@ from experiments.tuning.ownership import (
     proposals,
     rank_of,
     reap,
+    revive,
     trials_of,
 )
-from experiments.tuning.results import as_text, ranking
 from experiments.tuning.samplers import suggest
 from experiments.tuning.storage import storage_url
+from experiments.tuning.telling import how_it_ended, standing
 from experiments.tuning.trial import OpenTrial, Row, in_trial
 from experiments.tuning.view import again, is_complete, kept_of, next_rank, propose
 from mmcore.config import ForeignConfig, RunConfig
@@ -91,7 +96,7 @@ class Tuner:
         """Until the budget is reached and every trial has ended, this process's and those of others."""
         for trial in trials_of(self.study):
             # In a notebook this very process may have been interrupted before, at the worst moment.
-            if trial.state == TrialState.RUNNING and notes_of(trial).process == Owner.me():
+            if trial.state == TrialState.RUNNING and (owner := notes_of(trial).process) and owner.is_me:
                 hand_back(self.study, trial.number, "interrupted")
         trials = trials_of(self.study)
         self.mirror.begin(self.arm.arm, self.search, trials, self.study)
@@ -129,8 +134,10 @@ class Tuner:
                 self._advance(one)
         if self.open:
             return True
-        complete = is_complete(self.search, self.arm, trials_of(self.study))
-        if not complete and not self.waiting_said and quiet:
+        trials = trials_of(self.study)
+        complete = is_complete(self.search, self.arm, trials)
+        others = any(trial.state == TrialState.RUNNING for trial in trials)
+        if others and not complete and not self.waiting_said and quiet:
             self.waiting_said = True
             self.display.say(
                 say("trials of {arm} are being trained by other processes; waiting for them", arm=self.arm.arm)
@@ -141,15 +148,22 @@ class Tuner:
         beat = int(time.monotonic() / BEAT_SECONDS)
         if beat != self.beat:
             self.beat = beat
-            for one in self.open:
-                note(one.trial, TrialNotes(beat=beat))
+            for one in list(self.open):
+                with self._owning(one):
+                    note(one.trial, TrialNotes(beat=beat))
 
     def _reap_elsewhere(self) -> list[FrozenTrial]:
-        silent = self.watch.silent(trials_of(self.study), time.monotonic())
-        return [trial for trial in silent if hand_back(self.study, trial.number, "died")]
+        lost = self.watch.silent(trials_of(self.study), time.monotonic())
+        return revive(self.study, self._lock, lost) if lost else []
 
     def _claim(self) -> OpenTrial | None:
         """The next trial, if the budget allows one; trials that another process handed back come first."""
+        try:
+            return self._take()
+        except UpdateFinishedTrialError:
+            return None  # this process stood still as it took the trial, and another one handed it back
+
+    def _take(self) -> OpenTrial | None:
         with FileLock(self._lock):
             trials = trials_of(self.study)
             if not any(trial.state == TrialState.WAITING for trial in trials):
@@ -170,6 +184,22 @@ class Tuner:
             close(self.study, trial.number, UNUSED)
             return None
         return self._open(trial, again(self.search, self.arm, mine, trials))
+
+    @contextlib.contextmanager
+    def _owning(self, one: OpenTrial) -> Iterator[None]:
+        """Let a trial go that others handed back while this process stood still, as a laptop does; its run goes on."""
+        try:
+            yield
+        except UpdateFinishedTrialError:
+            if one in self.open:
+                self.open.remove(one)
+            for sharing in self.by_run.values():
+                if one in sharing:
+                    sharing.remove(one)
+            self.blocked = False
+            self.mirror.ended(self.arm.arm, one.trial.number, "retried", [])
+            trial = self._label(one.rank)
+            self.display.say(say("{trial} was given up by another process; its settings are tried again", trial=trial))
 
     def _open(self, trial: optuna.Trial, view: optuna.Trial) -> OpenTrial | None:
         try:
@@ -215,6 +245,10 @@ class Tuner:
     # One trial -------------------------------------------------------------------------------------------------
     def _advance(self, one: OpenTrial) -> None:
         """Go through repeats that are there already; train the next, or end."""
+        with self._owning(one):
+            self._go_through(one)
+
+    def _go_through(self, one: OpenTrial) -> None:
         while len(one.repeats) < self.search.repeats:
             repeat = len(one.repeats)
             name = one.notes.fingerprints[repeat]
@@ -242,10 +276,10 @@ class Tuner:
         self._end(one, TrialState.COMPLETE)
 
     def _train(self, one: OpenTrial, name: str, repeat: int) -> None:
-        sharing = self.by_run.setdefault(name, [])
-        sharing.append(one)
-        if len(sharing) > 1:
-            return  # another trial with these settings is at it
+        if name in self.by_run:
+            self.by_run[name].append(one)
+            return  # another trial with these settings is, or was, at it
+        self.by_run[name] = [one]
         self.pool.add(self._job(one.config, name, repeat))
 
     def _job(self, config: RunConfig | ForeignConfig, name: str, repeat: int) -> Job:
@@ -260,8 +294,10 @@ class Tuner:
 
     def _end(self, one: OpenTrial, state: TrialState, why: str | None = None, record: Record | None = None) -> None:
         """Tell Optuna, the tracking store and the user; ``record``: of the run that made it fail."""
-        self.open.remove(one)
-        self.blocked = False
+        with self._owning(one):
+            self._conclude(one, state, why, record)
+
+    def _conclude(self, one: OpenTrial, state: TrialState, why: str | None, record: Record | None) -> None:
         number = one.trial.number
         taken = one.epochs(record)
         epochs = sum(taken)
@@ -271,47 +307,21 @@ class Tuner:
         if why is not None:
             note(one.trial, TrialNotes(closed=why))
         self.study.tell(one.trial, values or None, state)
+        self.open.remove(one)
+        self.blocked = False
         word = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}[state]
         self.mirror.ended(self.arm.arm, number, word, values, why)
-        outcome = self._outcome(one, state, values, epochs, why)
-        self.display.finished(self._label(one.rank), outcome, state == TrialState.FAIL, self.arm.arm)
-        self.display.headline(self._standing())
-
-    def _outcome(self, one: OpenTrial, state: TrialState, values: list[float], epochs: int, why: str | None) -> str:
-        """A trial's end in a line, with the best so far."""
-        settings = ", ".join(
-            f"{path.rpartition('.')[2]} {as_text(value)}" for path, value in one.notes.settings.items()
-        )
-        ranked = ranking(self.search, trials_of(self.study))
-        match state:
-            case TrialState.COMPLETE:
-                scores = ", ".join(f"{value:.3f}" for value in values)
-                text = say("{scores} in {n} epochs, {settings}", scores=scores, n=epochs, settings=settings)
-            case TrialState.PRUNED:
-                text = say("pruned after {n} epochs, {settings}", n=epochs, settings=settings)
-            case _:
-                return say("failed: {why}", why=why)
-        if not ranked:
-            return text
-        value, trial = ranked[0].values[0], rank_of(ranked[0])
-        return say("{text}; best so far {value:.3f} (trial {trial})", text=text, value=value, trial=trial)
-
-    def _standing(self) -> str:
-        """Trials by state, and the best so far."""
         trials = trials_of(self.study)
-        pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
-        ranked = ranking(self.search, trials)
-        parts = [say("{n} trials", n=len(proposals(trials)))]
-        if pruned:
-            parts.append(say("{n} pruned", n=pruned))
-        if ranked:
-            parts.append(say("best {value:.3f}", value=ranked[0].values[0]))
-        return say(", ").join(parts)
+        outcome = how_it_ended(self.search, trials, one, state, values, epochs, why)
+        self.display.finished(self._label(one.rank), outcome, state == TrialState.FAIL, self.arm.arm)
+        self.display.headline(standing(self.search, trials))
 
     # What workers say ------------------------------------------------------------------------------------------
     def _hear(self, message: Message) -> None:
         about = self.by_run.get(message.fingerprint, [])
         if not about:
+            if isinstance(message, Finished | Stopped | GivenUp):
+                self.by_run.pop(message.fingerprint, None)
             return
         one = about[0]
         repeat = len(one.repeats)
@@ -354,13 +364,14 @@ class Tuner:
             row: None: a run begins, perhaps with epochs that were trained before.
         """
         about = self.by_run[name]
-        for each in about:
-            if row is None or int(row["epoch"] or 0) > each.seen + 1:
-                for earlier in read_history(self.home.run(name)):
-                    each.epoch(earlier)
-            if row is not None:
-                each.epoch(row)
-        if all(each.pruned for each in about):
+        for each in list(about):
+            with self._owning(each):
+                if row is None or int(row["epoch"] or 0) > each.seen + 1:
+                    for earlier in read_history(self.home.run(name)):
+                        each.epoch(earlier)
+                if row is not None:
+                    each.epoch(row)
+        if about and all(each.pruned for each in about):
             self.pool.stop(name)
             return
         for each in [each for each in about if each.pruned]:

@@ -87,7 +87,11 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
     """Global draws of torch come from a seed; afterwards its generators are as they were."""
     cuda = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(seed)
+        if torch.accelerator.is_available():
+            torch.manual_seed(seed)
+        else:
+            # ``manual_seed`` would keep the seed for cards that may come, with a stack trace, in every step.
+            torch.default_generator.manual_seed(seed)
         yield
 
 

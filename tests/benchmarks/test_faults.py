@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from benchmarks.faults.__main__ import in_words, summary
+from benchmarks.faults import nodes
+from benchmarks.faults.__main__ import in_words, main, summary
 from benchmarks.faults.campaign import Campaign, possible_faults
 from benchmarks.faults.case import Case
 from benchmarks.faults.judge import judge
@@ -59,6 +60,30 @@ def test_a_case_is_a_function_of_seed_and_number(campaign: Campaign) -> None:
     assert make("command", campaign.drawn(3)[2]) == make("command", campaign.drawn(3)[2])
     assert all(impossible(fault) is None for fault, _ in drawn)
     assert set(possible_faults()) <= set(FAULTS)
+
+
+@pytest.mark.cluster
+def test_a_lost_node_costs_no_run(tmp_path: Path, migrated: Path) -> None:
+    if why := impossible("node lost"):
+        pytest.skip(why)
+    (tmp_path / "made").mkdir()
+    shutil.copy(migrated, tmp_path / "made" / "mlflow.db")
+    with Campaign(0, tmp_path, ["node lost"], ("function",)) as campaign:
+        found = [campaign.run(number) for number in range(2)]
+    assert [in_words(one) for one in found if one.problems] == []
+    assert not all(one.missed for one in found)
+
+
+def test_a_lost_node_is_tried_where_it_is_asked_for_and_ray_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "node lost" not in possible_faults()
+    monkeypatch.setattr(nodes, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "argv", ["faults", "--only", "node lost"])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert "'node lost' cannot be made here: Ray is not installed; pip install 'mmstudy[ray]' brings it" in said
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 from factories.command import mmstudy, words_of
-from factories.deaths import script
+from factories.deaths import driver_script, script
 from factories.once import made_once
 from filelock import FileLock
 from mlflow.tracking import MlflowClient
@@ -351,7 +351,7 @@ def test_ctrl_c_or_sigterm_ends_cleanly_and_the_same_command_resumes(
     home = with_database(Home(tmp_path / "home"))
     pids = tmp_path / "pids"
     words = ("run", study, "--corpus", tiny_corpus, *LONG)
-    interrupted = script(INTERRUPTED, pids, str(int(number)), *words_of(home, *words))
+    interrupted = driver_script(INTERRUPTED, pids, str(int(number)), *words_of(home, *words))
     driver = subprocess.run(interrupted, capture_output=True, text=True, timeout=300, preexec_fn=hears_ctrl_c)
     assert driver.returncode == 130
     assert "the same command resumes" in driver.stderr

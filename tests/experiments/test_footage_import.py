@@ -144,6 +144,8 @@ def test_a_second_import_computes_only_what_is_missing(
         (["EMPTY", "--out", "NEW"], "the folder must hold footage"),
         (["FOOTAGE", "--out", "NEW", "--workers", "0"], "--workers"),
         (["FOOTAGE", "--out", "FOOTAGE"], "a corpus is written into a new folder"),
+        (["FOOTAGE", "--out", "NEW", "--like", "EMPTY", "--target", "x"], "--like takes the targets of another corpus"),
+        (["FOOTAGE", "--out", "NEW", "--like", "EMPTY"], "a corpus folder holds a file corpus.yaml"),
         (["FOOTAGE", "--out", "NEW", "--group", "speaker"], "expected folder:"),
         (["FOOTAGE", "--out", "NEW", "--item", "x"], "footage takes none of --item and --sampling-rate"),
         (["FOOTAGE", "--out", "NEW", "--features", "sight", "--target", "scene"], "Did you mean 'scene_change'"),
@@ -182,12 +184,12 @@ def test_files_without_what_is_computed_are_left_out(
 def test_options_of_footage_are_refused_elsewhere(home: Home) -> None:
     done = mmstudy(home, "data", "import", "numpy", "x", "--workers", "2")
     assert done.returncode == 2
-    assert "numpy takes none of --features, --timelines and --workers" in " ".join(done.stderr.split())
+    assert "numpy takes none of --features, --timelines, --like and --workers" in " ".join(done.stderr.split())
 
 
 def test_every_command_of_the_page_works(imported: tuple[Path, str], footage: Path, home: Home, tmp_path: Path) -> None:
     """With all features of ``default``, of which those of sound and sight are kept from before."""
-    (block,) = re.findall(r"```sh\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    block = re.findall(r"```sh\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)[0]
     commands = [line for line in block.splitlines() if line.startswith("mmstudy ")]
     assert len(commands) == 3
     for command in commands:
@@ -395,6 +397,39 @@ def test_timelines_become_the_tracks_of_the_seed_layout(
     assert table["time"].tolist() == pytest.approx([at / 10 for at in range(15)])
     assert table["0_active"].tolist() == [0.0] * 5 + [1.0] * 10
     assert table.shape == (15, 241)
+
+
+def test_five_commands_lead_from_footage_to_an_edit(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the page, on clips made here, with fewer features and a shorter training."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("DIR", "EDITS", "NEW"):
+        (tmp_path / name).mkdir()
+    for at in range(4):
+        streams = Pictures(cut_at(0.5 + at / 10)), Sound(tone(until=0.5 + at / 10))
+        make_clip(tmp_path / "DIR" / f"take{at}.mkv", *streams)
+        (tmp_path / "EDITS" / f"take{at}.edl").write_text(EDL, encoding="utf-8")
+    make_clip(tmp_path / "NEW" / "take.mkv", Pictures(cut_at(1.0)), Sound(tone(until=1.0)))
+    page = DOCS.read_text(encoding="utf-8")
+    study = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0]
+    (tmp_path / "edit.yaml").write_text(
+        study + "preset: quick\nbase: {training.epochs: 1, data.window: 5, model.layers: 1}\nrepeats: 1\n",
+        encoding="utf-8",
+    )
+    commands = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)[1].splitlines()
+    assert len(commands) == 5
+    for command in commands:
+        more = ["--features", "sound,sight", "--workers", "1"] if " import " in command else []
+        more += ["--workers", "1"] if " run " in command else []
+        done = mmstudy(home, *command.split()[1:], *more)
+        assert done.returncode == 0, (command, done.stderr)
+    trained, new = read_schema(tmp_path / "CORPUS"), read_schema(tmp_path / "NEW_CORPUS")
+    assert (new.targets, new.modalities["audio"]) == (trained.targets, trained.modalities["audio"])
+    assert new.reference is None
+    values = pd.read_csv(tmp_path / "PREDICTED" / "values.csv")
+    assert set(values["item"]) == {"take"}
+    assert "<xmeml" in (tmp_path / "edit.xml").read_text(encoding="utf-8")
 
 
 def test_timelines_of_no_file_are_refused(

@@ -18,7 +18,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from experiments.home import Home
-from experiments.tuning.notes import Owner, TrialNotes, note
+from experiments.owner import Owner
+from experiments.tuning.notes import TrialNotes, note
 from experiments.upkeep.check import check_home
 from experiments.upkeep.locks import at_work, held
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
 import pytest
 from factories.command import mmstudy
 from factories.mirrors import study_of
@@ -40,6 +41,9 @@ def test_workers_that_do_not_hear_are_killed_all_at_one_time(tmp_path: Path, mon
     processes = [worker.process for worker in pool._workers]
     for process in processes:
         os.kill(process.pid, signal.SIGSTOP)
+    # A process that has not got so far yet would heed the signal that asks it to end before this one.
+    while any(psutil.Process(process.pid).status() != psutil.STATUS_STOPPED for process in processes):
+        time.sleep(0.01)
     began = time.monotonic()
     pool.close()
     spent = time.monotonic() - began

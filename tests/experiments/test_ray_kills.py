@@ -22,6 +22,7 @@ from factories.launcher_contract import table, until
 
 from experiments.driver import run_study
 from experiments.home import Home
+from experiments.launchers.ray.station import CACHE
 from experiments.planning.request import Options
 from experiments.records import is_locked
 
@@ -40,6 +41,8 @@ arms:
   both: {}
   track: {model.modalities: [track]}
 """
+SECONDS_TO_END = 15
+"""A worker ends within a few seconds when its driver is gone; a busy machine needs longer."""
 VICTIMS = ("worker", "actor", "bridge", "node", "command")
 
 
@@ -61,7 +64,7 @@ def expected(study: Path, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFa
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MMSTUDY_NODE_CACHE", str(tmp_path_factory.mktemp("nodes")))
+        patch.setenv(CACHE, str(tmp_path_factory.mktemp("nodes")))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         yield made
@@ -69,18 +72,22 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def processes(what: str) -> list[psutil.Process]:
-    """All of a kind that this test has started: workers and actors stand below the nodes of its cluster."""
+    """All of a kind that this test has started, also those whose parents are gone: they have its folder of nodes.
+
+    A worker of this very process is none of them: it trained what is expected, and waits for other tests.
+    """
     word = {
         "worker": "experiments.launchers.worker",
         "actor": "ray::NodeStation",
         "bridge": "experiments.launchers.ray",
     }
     found = []
-    for process in psutil.Process().children(recursive=True):
+    for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            words = process.cmdline()
-            if any(one.startswith(word[what]) for one in words[-3:]):
-                found.append(process)
+            if any(one.startswith(word[what]) for one in process.cmdline()[-3:]):
+                ours = process.environ().get(CACHE) == os.environ[CACHE]
+                if ours and process.ppid() != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
     return found
 
 
@@ -110,6 +117,8 @@ def test_whatever_is_killed_the_table_is_the_same(
                     with contextlib.suppress(psutil.Error):
                         chance.choice(found).kill()
             code = command.wait(300)
+            gone = until(lambda: not processes("worker"), SECONDS_TO_END)
+            assert gone, (done, [_family(process) for process in processes("worker")])
         finally:
             command.kill()
             command.wait()
@@ -119,7 +128,7 @@ def test_whatever_is_killed_the_table_is_the_same(
     assert b"Traceback" not in log.read_bytes(), log.read_text()
     assert not [folder for folder in (home / "runs").iterdir() if is_locked(folder)]
     assert not list(home.rglob("*.tmp"))
-    assert until(lambda: not processes("worker"), 30)
+    assert not processes("bridge")
     for node in nodes:
         cluster.remove_node(node)
     shutil.rmtree(home)
@@ -133,3 +142,12 @@ def wait_for(command: subprocess.Popen[bytes], home: Path, epochs: int) -> None:
 def _trained(home: Path) -> int:
     """Epochs of all runs that the home knows of."""
     return sum(path.read_text(encoding="utf-8").count('"epoch"') for path in home.glob("runs/*/history.json"))
+
+
+def _family(process: psutil.Process) -> list[str]:
+    """A process and its parents, each with its age in seconds and the end of its words."""
+    now = time.time()
+    return [
+        f"{one.pid} {one.status()} {now - one.create_time():.0f} s {' '.join(one.cmdline())[-60:]}"
+        for one in (process, *process.parents())
+    ]

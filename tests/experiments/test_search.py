@@ -7,9 +7,11 @@ import json
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import torch
 from factories.pretend_pool import PretendPool
@@ -26,8 +28,8 @@ from experiments.planning.request import Options, Request
 from experiments.progress import Silent
 from experiments.tuning import tune as engine
 from experiments.tuning import tuner as search_work
-from experiments.tuning.notes import notes_of
-from experiments.tuning.ownership import SILENT_SECONDS, Watch, trials_of
+from experiments.tuning.notes import StoredStudy, TrialNotes, notes_of
+from experiments.tuning.ownership import SILENT_SECONDS, Watch, hand_back, trials_of
 from experiments.tuning.storage import find_study, open_storage, study_name
 from experiments.tuning.tune import tune
 from mmcore.data.prepare import prepare
@@ -68,6 +70,9 @@ def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[..., Reque
 def done(request: Request, home: Home) -> list[SearchResult]:
     config = request.study.arms[0].config.data
     return tune(request, home, Silent(), lambda: prepare(request.place.folder, config, home.prepared).path)
+
+
+ELSEWHERE = {"host": "elsewhere", "pid": 1, "created": 0.0}
 
 
 def block(*knobs: str, **settings: str) -> str:
@@ -328,10 +333,15 @@ def test_a_broken_journal_is_set_aside_and_the_search_gone_through_again(
     assert len(pretend.trained) == trained, "finished runs are reused"
 
 
-def test_a_trial_of_another_machine_is_given_up_when_it_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    def trial(beat: int, host: str = "elsewhere") -> Any:
-        told = {"process": {"host": host, "pid": 1, "created": 0.0}, "beat": beat}
-        return create_trial(state=TrialState.RUNNING, user_attrs=told)
+def test_a_trial_on_which_nobody_works_is_given_up_in_time() -> None:
+    def trial(beat: int = 0, host: str | None = "elsewhere", **told: Any) -> Any:
+        owner = None if host is None else {"host": host, "pid": 1, "created": 0.0}
+        state = TrialState.FAIL if "closed" in told else TrialState.RUNNING
+        # Its clock is an hour ahead: only this machine's steady clock counts.
+        begun = datetime.now() + timedelta(hours=1)
+        found = create_trial(state=state, user_attrs={"rank": 0, "process": owner, "beat": beat, **told})
+        found.datetime_start = begun
+        return found
 
     watch = Watch()
     assert not watch.silent([trial(1)], 0.0)
@@ -342,6 +352,86 @@ def test_a_trial_of_another_machine_is_given_up_when_it_is_silent(monkeypatch: p
     here = trial(0, socket.gethostname())
     assert not watch.silent([here], 0.0)
     assert not watch.silent([here], 1e9)  # of its own machine one knows who is alive
+    # Who takes a trial signs it at once, and who hands one back queues it again at once; else it died in between.
+    for lost in (trial(host=None), trial(closed="died"), trial(closed="interrupted")):
+        watch = Watch()
+        assert not watch.silent([lost], 0.0)
+        assert not watch.silent([lost], 1.0)
+        assert watch.silent([lost], 30.0) == [lost]
+    for settled in (trial(closed="NaN"), trial(host=None, rank=None)):
+        watch = Watch()
+        assert not watch.silent([settled], 0.0)
+        assert not watch.silent([settled], 1e9)
+
+
+@pytest.mark.parametrize("moment", ["note", "report", "end"])
+def test_a_search_goes_on_without_a_trial_that_others_took_while_it_slept(
+    asking: Callable[..., Request],
+    home: Home,
+    pretend: type[PretendPool],
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    text = block(RATE, budget="{trials: 4}", repeats="1", sampler="random")
+    taken: list[int] = []
+
+    def take(study: StoredStudy, number: int) -> None:
+        if not taken:
+            taken.append(number)
+            assert hand_back(study, number, "died")
+
+    real, begin = search_work.note, search_work.Tuner._open
+
+    def noted(trial: optuna.Trial, notes: TrialNotes) -> None:
+        wanted = {"note": notes.process is not None, "end": bool(notes.run_epochs), "report": False}[moment]
+        if wanted and trial.number == 1:
+            take(trial.study, 1)  # type: ignore[arg-type]
+        real(trial, notes)
+
+    def opened(self: search_work.Tuner, trial: optuna.Trial, view: optuna.Trial) -> Any:
+        one = begin(self, trial, view)
+        if moment == "report" and trial.number == 1:
+            take(self.study, 1)
+        return one
+
+    monkeypatch.setattr(search_work, "note", noted)
+    monkeypatch.setattr(search_work.Tuner, "_open", opened)
+    (found,) = done(asking(text), home)
+    assert taken == [1]
+    assert states(found) == ["complete"] * 4
+    assert len(pretend.trained) == len(set(pretend.trained)), "no epoch is trained twice"
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_others_are_named_only_where_they_are_at_a_trial(
+    asking: Callable[..., Request], home: Home, pretend: type[PretendPool], others: bool
+) -> None:
+    """Workers of a cluster come up late: then there is no trial yet, and nobody else has one."""
+    said: list[str] = []
+
+    class Told(Silent):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    class Late(pretend):
+        looked = 0
+
+        @property
+        def idle(self) -> int:
+            type(self).looked += 1
+            return 0 if self.looked < 4 else super().idle
+
+    text = block(RATE, budget="{trials: 2}", repeats="1", sampler="random")
+    request = asking(text)
+    with pytest.MonkeyPatch.context() as patch, open_storage(home, request.search_key, None) as storage:
+        patch.setattr(choose, "LocalPool", Late)
+        if others:
+            assert request.study.search is not None
+            theirs = engine._begin(storage, request, request.study.search, request.study.search.searches[0])
+            theirs.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={"process": ELSEWHERE}))
+        config = request.study.arms[0].config.data
+        tune(request, home, Told(), lambda: prepare(request.place.folder, config, home.prepared).path)
+    assert any("trained by other processes" in text for text in said) is others
 
 
 def test_several_objectives_give_a_front(asking: Callable[..., Request], home: Home) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import optuna
+import psutil
 import pytest
 from factories.search_space import BASE, LAYERS, RATE
 from optuna.storages import InMemoryStorage, RDBStorage
@@ -18,8 +19,9 @@ from sqlalchemy.exc import OperationalError
 
 from experiments.home import Home
 from experiments.opening import open_request
+from experiments.owner import Owner
 from experiments.planning.request import Options, Request
-from experiments.tuning.notes import Owner, StoredStudy, TrialNotes, note, notes_of
+from experiments.tuning.notes import StoredStudy, TrialNotes, note, notes_of
 from experiments.tuning.ownership import TWIN, UNUSED, close, hand_back, is_twin, proposals, reap, trials_of
 from experiments.tuning.results import search_result, winners
 from experiments.tuning.samplers import suggest
@@ -203,13 +205,32 @@ def test_a_process_that_dies_as_it_takes_a_trial_is_known_at_once_where_all_take
     assert notes_of(retry).retry_of == taken.number
 
 
+def test_a_clock_that_is_set_kills_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    me = Owner.me()
+    assert me.alive
+    for step in (3600.0, -3600.0):
+        with monkeypatch.context() as patch:
+            # The system tells when a process began by the clock of today.
+            created, boot = psutil.Process.create_time, psutil.boot_time()
+            patch.setattr(psutil.Process, "create_time", lambda self, created=created, step=step: created(self) + step)
+            patch.setattr(psutil, "boot_time", lambda boot=boot, step=step: boot + step)
+            assert me.alive
+            assert me.is_me
+    assert not replace(me, created=me.created - 5.0, since_boot=me.since_boot - 5.0).alive
+    assert not replace(me, created=me.created - 5.0, since_boot=me.since_boot - 5.0).is_me
+    # As earlier versions wrote it.
+    assert replace(me, since_boot=None).alive
+    assert not Owner(me.host, me.pid, 1.5).alive
+
+
 def test_trials_of_earlier_versions_and_foreign_attributes_are_read() -> None:
     bare = notes_of(create_trial(value=0.5))
     assert (bare.rank, bare.closed, bare.settings, bare.process, bare.epochs_full) == (None, None, {}, None, None)
     told = {"rank": 3, "process": {"host": "h", "pid": 7, "created": 1.5}, "note": "mine", "fingerprints": ["a", "b"]}
     notes = notes_of(create_trial(value=0.5, user_attrs=told))
     assert (notes.rank, notes.process, notes.fingerprints) == (3, Owner("h", 7, 1.5), ("a", "b"))
-    assert notes.attributes() == {key: value for key, value in told.items() if key != "note"}
+    process = {"host": "h", "pid": 7, "created": 1.5, "since_boot": None}
+    assert notes.attributes() == {key: value for key, value in told.items() if key != "note"} | {"process": process}
 
 
 @pytest.mark.parametrize("database", [False, True])

@@ -16,12 +16,13 @@ from optuna.storages.journal import JournalFileBackend
 from experiments.home import Home
 from experiments.launchers import choose
 from experiments.opening import open_request
+from experiments.owner import Owner
 from experiments.planning.request import Options, Request
 from experiments.progress import Silent
 from experiments.tuning import ownership as search_claims
 from experiments.tuning import tune as engine
 from experiments.tuning import tuner as search_work
-from experiments.tuning.notes import Owner, StoredStudy
+from experiments.tuning.notes import StoredStudy
 from experiments.tuning.tune import tune
 from mmcore.data.prepare import prepare
 from studies.search.results import SearchResult, TrialResult

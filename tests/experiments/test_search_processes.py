@@ -14,7 +14,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from factories.deaths import script
+from factories.deaths import driver_script
 from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
 
@@ -125,7 +125,7 @@ def postgres() -> Iterator[str]:
 
 
 def start(home: Home, study: Path, corpus: Path, storage: str | None, fate: str) -> subprocess.Popen[bytes]:
-    command = script(TUNE, home.root, study, corpus, str(FATAL), home.root / "death", fate)
+    command = driver_script(TUNE, home.root, study, corpus, str(FATAL), home.root / "death", fate)
     environment = os.environ | ({"MMSTUDY_STORAGE": storage} if storage else {})
     with open(log_of(home, fate), "wb") as file:
         return subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)

@@ -240,7 +240,10 @@ def test_a_killed_driver_of_this_machine_has_its_tasks_cancelled_by_the_next(
         Beat(folder).beat()
         note_jobs(folder, [f"{number}_0", f"{number}_1"])
     driver = json.loads((dead / "driver.json").read_text())
-    (dead / "driver.json").write_text(json.dumps(driver | {"started": driver["started"] - 1}))
+    earlier = {"started": driver["started"] - 5, "since_boot": driver["since_boot"] - 5}
+    (dead / "driver.json").write_text(json.dumps(driver | earlier))
+    # The clock of the machine was set since this call began.
+    (mine / "driver.json").write_text(json.dumps(driver | {"started": driver["started"] - 3600}))
     (elsewhere / "driver.json").write_text(json.dumps(driver | {"host": "another", "started": 0}))
     end_those_without_driver(tmp_path)
     end_those_without_driver(tmp_path)

@@ -17,7 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from factories.workers import Forking
+
 import experiments.launchers.local as local
+from benchmarks.faults.started import ADDRESS
 from experiments.launchers.messages import Job, Message, Refused, Stop, Told, decode
 from mmcore.events import EpochDone
 
@@ -28,6 +31,18 @@ def script(code: str, *words: str | Path) -> list[str]:
     """The command that runs ``code`` with ``words`` as arguments; it may import the packages and these factories."""
     paths = f"import sys; sys.path[:0] = [{str(TESTS)!r}, {str(TESTS.parent)!r}]\n"
     return [sys.executable, "-c", paths + code, *map(str, words)]
+
+
+def driver_script(code: str, *words: str | Path) -> list[str]:
+    """As :func:`script`, for the process of a driver, whose workers are forked with their imports done."""
+    if sys.platform != "linux":
+        return script(code, *words)
+    forks = f"""import os; os.environ[{ADDRESS!r}] = {Forking.address()!r}
+from benchmarks.faults.started import Subprocess
+from experiments.launchers import local
+local.subprocess = Subprocess
+"""
+    return script(forks + code, *words)
 
 
 def die() -> NoReturn:

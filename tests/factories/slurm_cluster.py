@@ -55,9 +55,12 @@ PreemptMode=REQUEUE
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 SlurmdParameters=config_overrides
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={first} CPUs=4 RealMemory=4000 State=UNKNOWN
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={second} CPUs=4 RealMemory=4000 State=UNKNOWN
+GresTypes=gpu
+NodeName=DEFAULT CPUs=4 RealMemory=20000 Feature=a100 Gres=gpu:2 State=UNKNOWN
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={first}
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={second}
 PartitionName=main Nodes=ALL Default=YES MaxTime=2-0 State=UP PriorityTier=1
+PartitionName=gpu Nodes=ALL MaxTime=2-0 State=UP PriorityTier=1
 PartitionName=urgent Nodes=ALL MaxTime=60 State=UP PriorityTier=10 PreemptMode=OFF
 """
 
@@ -100,6 +103,11 @@ class SlurmCluster:
         places = {"folder": folder, "host": socket.gethostname().partition(".")[0], "user": user}
         config = _CONFIG.format(**places, port=port, first=first, second=second)
         (folder / "slurm.conf").write_text(config, encoding="utf-8")
+        # Cards that nobody opens: a worker of the tests asks for one, and computes without.
+        for number in range(2):
+            (folder / f"card{number}").touch()
+        cards = f"NodeName=n[1-2] Name=gpu File={folder}/card[0-1]\n"
+        (folder / "gres.conf").write_text(cards, encoding="utf-8")
         for name in ("state", "spool-n1", "spool-n2"):
             (folder / name).mkdir()
         (folder / "munge.key").write_bytes(os.urandom(128))

@@ -1,20 +1,55 @@
 """Worker processes that outlive their pool: starting one costs seconds, most of them for imports.
 
-A pool of the same environment takes over the idle workers of an earlier one. Whether workers start and end as they
-should is proved by the tests that start :class:`LocalPool` itself or ``mmstudy`` as a process.
+A pool of the same environment takes over the idle workers of an earlier one; a new one is forked from a process that
+has the imports. Whether workers start and end as they should is proved by the tests that start :class:`LocalPool`
+itself or ``mmstudy`` as a process.
 """
 
 from __future__ import annotations
 
 import os
 import queue
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import patch
 
+from benchmarks.faults.started import ADDRESS, Forked, Subprocess, Zygote
+from experiments.launchers import local
 from experiments.launchers.cards import dealt
 from experiments.launchers.local import THREAD_VARIABLES, LocalPool, _Worker
 
 Inbox = queue.SimpleQueue[tuple[_Worker, str | None]]
+
+
+class Forking(Subprocess):
+    """What a pool uses of :mod:`subprocess`, with forks of a process that has their imports."""
+
+    _zygote: ClassVar[Zygote | None] = None
+    _stack: ClassVar[ExitStack] = ExitStack()
+
+    @classmethod
+    def Popen(
+        cls, words: Sequence[str], *, stdin: Any, stdout: Any, stderr: Any, env: Mapping[str, str], **options: Any
+    ) -> Forked:
+        env = {**env, ADDRESS: cls.address()}
+        return super().Popen(words, stdin=stdin, stdout=stdout, stderr=stderr, env=env, **options)
+
+    @classmethod
+    def address(cls) -> str:
+        """Where that process, which is started for the first worker, is asked for more."""
+        if cls._zygote is None:
+            folder = cls._stack.enter_context(tempfile.TemporaryDirectory())
+            cls._zygote = cls._stack.enter_context(Zygote(Path(folder), "workers"))
+        return cls._zygote.environment()[ADDRESS]
+
+    @classmethod
+    def end(cls) -> None:
+        cls._stack.close()
+        cls._zygote = None
 
 
 class WarmPool(LocalPool):
@@ -32,7 +67,10 @@ class WarmPool(LocalPool):
                 worker = _Worker(number, process, log=self._logs / f"worker-{number}.log")
                 self._served[process.pid] = (self._inbox, worker)
                 return worker
-        return super()._start(number)
+        if sys.platform != "linux" or self._foreign or self._cards or self._threads != 1:
+            return super()._start(number)
+        with patch.object(local, "subprocess", Forking):
+            return super()._start(number)
 
     def close(self) -> None:
         for worker in list(self._workers):
@@ -50,6 +88,7 @@ class WarmPool(LocalPool):
             assert worker.process.stdin is not None
             worker.process.stdin.close()
         cls._idle.clear()
+        Forking.end()
 
     def _key(self, number: int) -> tuple[Any, ...]:
         """All that a worker takes from where it was started: its pool sets the threads, and it never opens MLflow."""
@@ -58,7 +97,7 @@ class WarmPool(LocalPool):
             name: value for name, value in os.environ.items() if name not in ours and not name.startswith("MLFLOW_")
         }
         device = dealt(self._cards, number, self._part) if self._cards else None
-        return Path.cwd(), self._threads, device, tuple(sorted(environment.items()))
+        return Path.cwd(), self._threads, self._foreign, device, tuple(sorted(environment.items()))
 
     def _read(self, worker: _Worker) -> None:
         process = worker.process

@@ -192,13 +192,13 @@ class Station:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
-                if self._full:
-                    continue
-                self._said.put((self._back(line), self._parcels(line)))
+                parcels = self._parcels(line)
+                if not self._full:
+                    self._said.put((self._back(line), parcels))
         self._said.put(None)
 
     def _parcels(self, line: str) -> list[Parcel]:
-        if self._place is None:
+        if self._place is None or self._full:
             return []
         try:
             message = decode(line)

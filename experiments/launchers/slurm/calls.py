@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import socket
 import time
 from pathlib import Path
 
-import psutil
-
 from experiments.launchers.slurm.spool import Beat, is_closed
 from experiments.launchers.slurm.status import cancel
+from experiments.owner import Owner
 
 _DRIVER, _JOBS = "driver.json", "jobs"
 
@@ -22,7 +20,7 @@ _KEPT = 20
 
 def begin(root: Path) -> Path:
     """A new call's folder."""
-    host, me = socket.gethostname(), psutil.Process()
+    me = Owner.me()
     stamp = time.strftime("%Y%m%d-%H%M%S")
     count = 0
     while True:
@@ -32,7 +30,7 @@ def begin(root: Path) -> Path:
         except FileExistsError:
             count += 1
             continue
-        driver = {"host": host, "pid": me.pid, "started": me.create_time()}
+        driver = {"host": me.host, "pid": me.pid, "started": me.created, "since_boot": me.since_boot}
         (folder / _DRIVER).write_text(json.dumps(driver) + "\n", encoding="utf-8")
         return folder
 
@@ -65,10 +63,7 @@ def _is_orphaned(folder: Path) -> bool:
     """Whether the driver ran on this machine and is gone."""
     try:
         driver = json.loads((folder / _DRIVER).read_text(encoding="utf-8"))
-        if driver["host"] != socket.gethostname():
-            return False
-        return psutil.Process(int(driver["pid"])).create_time() != driver["started"]
-    except psutil.NoSuchProcess:
-        return True
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        owner = Owner(driver["host"], int(driver["pid"]), float(driver["started"]), driver.get("since_boot"))
+        return owner.here and not owner.alive
+    except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -244,6 +244,11 @@ def test_edit_list(tmp_path: Path) -> None:
     assert "comment 'ASC_SOP (1 1 1)'" in shown
 
 
+def test_an_edit_list_with_semicolons_throughout(tmp_path: Path) -> None:
+    found = read(tmp_path, "list.edl", EDL.replace("01:00:00:00", "01;00;00;00"))
+    assert found.tracks[0].clips[0].start == 0
+
+
 def otio(children: list[object], **more: object) -> str:
     track = {"OTIO_SCHEMA": "Track.1", "kind": "Video", "name": "V1", "children": children}
     stack = {"OTIO_SCHEMA": "Stack.1", "children": [track]}
