@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from experiments.timelines.edits import Cutting, Edit
     from experiments.trained_arm import Which
 
+RATE = 30
+"""Frames a second of an edit without footage."""
+
 
 def _models(text: str) -> Any:
     return which(text)
@@ -88,10 +91,16 @@ def timeline(
     close: Annotated[
         bool, typer.Option("--close-gaps", help="Take out the times in which no track shows anything.")
     ] = False,
-    fps: Annotated[Any, typer.Option("--fps", parser=_rate, metavar="R", help="Frames a second.")] = "30",
+    fps: Annotated[
+        Any,
+        typer.Option("--fps", parser=_rate, metavar="R", help="Frames a second; default as --video, else 30."),
+    ] = None,
     size: Annotated[
-        Any, typer.Option("--size", parser=_size, metavar="WxH", help="Pixels of the frame.")
-    ] = "1920x1080",
+        Any,
+        typer.Option(
+            "--size", parser=_size, metavar="WxH", help="Pixels of the frame; default as --video, else 1920x1080."
+        ),
+    ] = None,
     models: Annotated[
         Any, typer.Option("--models", parser=_models, metavar="all|best|N", help="As for mmstudy predict.")
     ] = "all",
@@ -110,6 +119,7 @@ def timeline(
     from experiments.timelines.edits import Cutting, Footage, close_gaps, edit_of
     from experiments.timelines.forecast import forecast_of, never_moved
     from experiments.timelines.numbers import rate_of
+    from experiments.timelines.placed import HEIGHT, WIDTH
     from experiments.timelines.writing import check_target, write_timeline
     from experiments.trained_arm import trained_arm
     from mmcore.errors import CorpusError
@@ -119,8 +129,9 @@ def timeline(
     cutting = Cutting(threshold, release, shortest, tolerance, target_seconds)
     if video is not None and not video.is_file():
         raise CorpusError("the footage must be a file", found="none", where=str(video), next_step="Check --video")
-    width, height = size
-    footage = Footage(rate_of(float(fps)), width, height, video)
+    own = None if video is None or (fps and size) else _shape(video)
+    width, height = size or (own[1:] if own else (WIDTH, HEIGHT))
+    footage = Footage(rate_of(float(fps or (own[0] if own else RATE))), width, height, video)
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
     opened = trained_arm(study, context.obj, options, arm)
     chosen: Which = models
@@ -133,6 +144,18 @@ def timeline(
     typer.echo(_summary(edit, cutting))
     for line in (*edit.timeline.left_out, *left_out):
         typer.echo(say("note: {line}", line=line))
+
+
+def _shape(video: Path) -> tuple[Fraction, int, int] | None:
+    """Rate and frame of the footage; None, with a note, where it has no pictures or nothing here can open it."""
+    from mmcore.language import say
+
+    try:
+        from experiments.footage.media import shape_of
+    except ImportError:
+        typer.echo(say("note: without mmstudy[footage] the frame and the rate of --video are not known"), err=True)
+        return None
+    return shape_of(video)
 
 
 def _summary(edit: Edit, cutting: Cutting) -> str:

@@ -114,7 +114,7 @@ def write_corpus(
     if tracked:
         there["track"] = {"features": track_features(TRACKS, LAYOUTS[12])}
     if like is not None:
-        targets = _as_in(like, there, folder)
+        targets = _as_in(like, there, folder, items)
     else:
         targets = _tracks(classes) if tracked and target is None else _columns(there, target)
     schema: WrittenCorpus = {
@@ -223,14 +223,19 @@ def _text(cues: Sequence[tuple[float, float]] | None, time_S: np.ndarray) -> np.
     return shown_S
 
 
-def _as_in(like: CorpusSchema, there: dict[str, WrittenModality], folder: Path) -> WrittenTargets:
-    """The targets of another corpus; if the footage lacks the modality that they are columns of, no item has it."""
+def _as_in(
+    like: CorpusSchema, there: dict[str, WrittenModality], folder: Path, items: Sequence[Item]
+) -> WrittenTargets:
+    """The targets of another corpus; if the footage lacks the modality that they are columns of, that is empty."""
     source = like.targets.from_
     if like.targets_are_features and source not in there:
         # Nothing computed it here, whatever did there.
         modality = like.modalities[source].model_copy(update={"extractors": ()})
         there[source] = cast(WrittenModality, without_defaults(modality))
-        (folder / source).mkdir()
+        for item in items:
+            # A row without a value: a corpus whose items all lack a modality is taken for one that lost its files.
+            with TableWriter(folder / source / f"{item.clip.item}.parquet", [TIME, *modality.columns]) as table:
+                table.write(np.array([[STEP, *[np.nan] * len(modality.columns)]]))
     targets = without_defaults(like.targets)
     return cast(WrittenTargets, {"from": targets.pop("from_"), **targets})
 

@@ -141,6 +141,24 @@ def survey(path: Path) -> Survey:
         )
 
 
+def shape_of(path: Path) -> tuple[Fraction, int, int] | None:
+    """Frames a second, width and height, upright, of the video that :func:`survey` chooses; None where there is none.
+
+    Raises:
+        CorpusError: as :func:`survey`.
+    """
+    at = survey(path).video
+    if at is None:
+        return None
+    with _opened(path) as container:
+        stream = container.streams[at]
+        assert isinstance(stream, VideoStream)
+        first = next(_frames(container, stream, Damage()), None)
+        turned = isinstance(first, VideoFrame) and first.rotation % 180 != 0
+        width, height = (stream.height, stream.width) if turned else (stream.width, stream.height)
+        return stream.average_rate or stream.guessed_rate or Fraction(30), width, height
+
+
 def pictures(path: Path, of: Survey, threads: int, damage: Damage) -> Iterator[Shown]:
     """What is on the screen at the end of each step, until the video ends.
 

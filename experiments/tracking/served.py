@@ -3,7 +3,7 @@
 B windows, T steps of a window, S steps of an item, F columns of a modality, M modalities, K tracks, O outputs a track.
 """
 
-# pyright: reportMissingParameterType=false, reportIncompatibleMethodOverride=false
+# pyright: reportIncompatibleMethodOverride=false
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Served(PythonModel):
         self.names = [one.name for one in self.session.get_inputs()]
 
     # MLflow takes a type hint for a schema of its own; the signature has the schema.
-    def predict(self, context, model_input, params=None):
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, bool] | None = None) -> pd.DataFrame:
         """A row for each item, step, track and parameter; with ``classes`` one for each class as well.
 
         Args:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmcore.batch import Batch
+from mmcore.language import later
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.promises.examples import FEATURES, GARBAGE, B, T, cut, make_batch, overwrite
 from mmcore.promises.promise import Broken, Promise, finite, same
@@ -232,18 +233,28 @@ def a_trace_changes_nothing(model: MultimodalModel) -> None:
 
 
 MODEL_PROMISES: tuple[Promise[MultimodalModel], ...] = (
-    Promise("shape", "One output for each step, track and parameter.", gives_one_output_a_target),
-    Promise("repeatable", "In evaluation the same batch gives the same bits.", repeats_itself),
-    Promise("seeded", "In training the same seed gives the same bits.", draws_from_its_generator_alone),
-    Promise("state", "All that is learned or counted is in the state that is saved.", keeps_nothing_outside_its_state),
-    Promise("absent", "What stands where a modality is absent changes no bit.", absence_changes_nothing),
-    Promise("padding", "What stands at padded steps changes no bit of a valid step.", padding_changes_nothing),
-    Promise("length", "How many padded steps follow changes nothing.", length_of_the_batch_changes_nothing),
-    Promise("reads-all", "Every modality that is there changes the output.", every_modality_counts),
-    Promise("rows", "Rows of a batch do not see each other.", rows_are_independent),
-    Promise("causal", "With causal, no output depends on a later step.", nothing_later_is_read),
-    Promise("finite-empty", "With nothing to read, outputs and gradients are finite.", nothing_at_all_stays_finite),
-    Promise("finite-one", "With one modality left, outputs and gradients are finite.", one_modality_stays_finite),
-    Promise("gradients", "Gradients reach all modalities that are there, and no other.", gradients_reach_what_is_there),
-    Promise("trace", "Asking for a trace changes nothing; gates lie in 0 … 1.", a_trace_changes_nothing),
+    Promise("shape", later("One output for each step, track and parameter."), gives_one_output_a_target),
+    Promise("repeatable", later("In evaluation the same batch gives the same bits."), repeats_itself),
+    Promise("seeded", later("In training the same seed gives the same bits."), draws_from_its_generator_alone),
+    Promise(
+        "state", later("All that is learned or counted is in the state that is saved."), keeps_nothing_outside_its_state
+    ),
+    Promise("absent", later("What stands where a modality is absent changes no bit."), absence_changes_nothing),
+    Promise("padding", later("What stands at padded steps changes no bit of a valid step."), padding_changes_nothing),
+    Promise("length", later("How many padded steps follow changes nothing."), length_of_the_batch_changes_nothing),
+    Promise("reads-all", later("Every modality that is there changes the output."), every_modality_counts),
+    Promise("rows", later("Rows of a batch do not see each other."), rows_are_independent),
+    Promise("causal", later("With causal, no output depends on a later step."), nothing_later_is_read),
+    Promise(
+        "finite-empty", later("With nothing to read, outputs and gradients are finite."), nothing_at_all_stays_finite
+    ),
+    Promise(
+        "finite-one", later("With one modality left, outputs and gradients are finite."), one_modality_stays_finite
+    ),
+    Promise(
+        "gradients",
+        later("Gradients reach all modalities that are there, and no other."),
+        gradients_reach_what_is_there,
+    ),
+    Promise("trace", later("Asking for a trace changes nothing; gates lie in 0 … 1."), a_trace_changes_nothing),
 )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mmcore.config import Custom, CustomMetric
+from mmcore.language import later
 from mmcore.promises.examples import SEED
 from mmcore.promises.promise import Broken, Promise, finite, same
 from mmcore.schema import Parameter, Targets
@@ -78,10 +79,10 @@ def loss_pulls_on_predictions(subject: LossSubject) -> None:
 
 
 LOSS_PROMISES: tuple[Promise[LossSubject], ...] = (
-    Promise("sum", "One loss for each target; no target counts for another one.", loss_is_a_sum_over_targets),
-    Promise("repeatable", "The same targets give the same bits.", loss_repeats_itself),
-    Promise("finite", "Losses and gradients are finite, also for predictions far off.", loss_stays_finite),
-    Promise("gradients", "Gradients reach the predictions.", loss_pulls_on_predictions),
+    Promise("sum", later("One loss for each target; no target counts for another one."), loss_is_a_sum_over_targets),
+    Promise("repeatable", later("The same targets give the same bits."), loss_repeats_itself),
+    Promise("finite", later("Losses and gradients are finite, also for predictions far off."), loss_stays_finite),
+    Promise("gradients", later("Gradients reach the predictions."), loss_pulls_on_predictions),
 )
 
 
@@ -138,8 +139,8 @@ def metric_prefers_the_truth(subject: MetricSubject) -> None:
 
 
 METRIC_PROMISES: tuple[Promise[MetricSubject], ...] = (
-    Promise("number", "One finite number for targets that are there.", metric_gives_one_number),
-    Promise("repeatable", "The same targets give the same number.", metric_repeats_itself),
-    Promise("order", "The order of the targets does not count.", metric_knows_no_order),
-    Promise("direction", "Perfect predictions are not worse than random ones.", metric_prefers_the_truth),
+    Promise("number", later("One finite number for targets that are there."), metric_gives_one_number),
+    Promise("repeatable", later("The same targets give the same number."), metric_repeats_itself),
+    Promise("order", later("The order of the targets does not count."), metric_knows_no_order),
+    Promise("direction", later("Perfect predictions are not worse than random ones."), metric_prefers_the_truth),
 )

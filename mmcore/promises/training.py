@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmcore.config import Custom
 from mmcore.data.custom_augmentation import CustomAugmentation
+from mmcore.language import later
 from mmcore.promises.examples import FEATURES, SEED, T
 from mmcore.promises.promise import Broken, Promise, same
 from mmcore.training.weighting.base import Components, Step
@@ -78,10 +79,10 @@ def weighting_is_saved(subject: WeightingSubject) -> None:
 
 
 WEIGHTING_PROMISES: tuple[Promise[WeightingSubject], ...] = (
-    Promise("weights", "One weight for each component, at least 0, without a gradient.", weights_are_weights),
-    Promise("no-targets", "A component without targets breaks nothing.", missing_targets_break_nothing),
-    Promise("repeatable", "The same losses give the same bits.", weighting_repeats_itself),
-    Promise("state", "Saved and loaded, it goes on as if nothing had been.", weighting_is_saved),
+    Promise("weights", later("One weight for each component, at least 0, without a gradient."), weights_are_weights),
+    Promise("no-targets", later("A component without targets breaks nothing."), missing_targets_break_nothing),
+    Promise("repeatable", later("The same losses give the same bits."), weighting_repeats_itself),
+    Promise("state", later("Saved and loaded, it goes on as if nothing had been."), weighting_is_saved),
 )
 
 
@@ -133,7 +134,7 @@ def augmentation_bears_absence(subject: AugmentationSubject) -> None:
 
 
 AUGMENTATION_PROMISES: tuple[Promise[AugmentationSubject], ...] = (
-    Promise("seeded", "All draws come from rng.", augmentation_draws_from_its_generator),
-    Promise("random", "Another draw gives another window.", augmentation_changes_something),
-    Promise("absent", "An absent modality breaks nothing; values stay finite.", augmentation_bears_absence),
+    Promise("seeded", later("All draws come from rng."), augmentation_draws_from_its_generator),
+    Promise("random", later("Another draw gives another window."), augmentation_changes_something),
+    Promise("absent", later("An absent modality breaks nothing; values stay finite."), augmentation_bears_absence),
 )

@@ -14,6 +14,7 @@ from torch import nn
 from mmcore.config import Custom, CustomMetric, Plain
 from mmcore.custom import sealed
 from mmcore.errors import ConfigError, MMStudyError, PartError
+from mmcore.language import say
 from mmcore.own_code import frames_of, load_class, parameters_of
 from mmcore.promises.examples import FEATURES, SEED, SIZES, VARIANTS, B, T, build
 from mmcore.promises.models import MODEL_PROMISES
@@ -107,13 +108,7 @@ def verify(
     family = family or guess_family(part)
     with with_threads(1):
         promises = tuple(_tested(part, family, causal, scope, higher_is_better, kinds))
-    sizes = (
-        f"{N} targets of one parameter"
-        if family in ("loss", "metric")
-        else f"{B} rows, {T} steps, {len(FEATURES)} modalities"
-        + ("" if family in ("model", "weighting", "augmentation") else f", width {SIZES['width']}")
-    )
-    return Verified(part.class_, family, sizes, SEED, promises, time.perf_counter() - clock)
+    return Verified(part.class_, family, _sizes(family), SEED, promises, time.perf_counter() - clock)
 
 
 def guess_family(part: Custom) -> Family:
@@ -172,6 +167,16 @@ def _tested(
         case _:
             models = {name: partial(build, plain) for name, plain in _models(part, family, causal, scope)}
             yield from _each(MODEL_PROMISES, models)
+
+
+def _sizes(family: Family) -> str:
+    """How large the examples are, in words."""
+    if family in ("loss", "metric"):
+        return say("{n} targets of one parameter", n=N)
+    facts = {"rows": B, "steps": T, "modalities": len(FEATURES), "width": SIZES["width"]}
+    if family in ("model", "weighting", "augmentation"):
+        return say("{rows} rows, {steps} steps, {modalities} modalities", **facts)
+    return say("{rows} rows, {steps} steps, {modalities} modalities, width {width}", **facts)
 
 
 def _models(

@@ -211,12 +211,18 @@ class _History:
         rows = record.history
         for name, column in self._of.items():
             column.repeat(getattr(record, name), len(rows))
-        for name in dict.fromkeys(name for row in rows for name in row):
+        names = [*rows[0]] if rows else []
+        if all([*row] == names for row in rows):
+            values = dict(zip(names, zip(*(row.values() for row in rows), strict=True), strict=True))
+        else:
+            names = [*dict.fromkeys(name for row in rows for name in row)]
+            values = {name: tuple(row.get(name) for row in rows) for name in names}
+        for name in names:
             if name not in self._own:
                 self._own[name] = _Numbers("d")
                 self._own[name].repeat(math.nan, self._rows)
         for name, column in self._own.items():
-            column.extend([row.get(name) for row in rows])
+            column.extend(values[name]) if name in values else column.repeat(math.nan, len(rows))
         self._rows += len(rows)
 
     def frame(self) -> pd.DataFrame:

@@ -414,7 +414,8 @@ def test_five_commands_lead_from_footage_to_an_edit(
     page = DOCS.read_text(encoding="utf-8")
     study = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0]
     (tmp_path / "edit.yaml").write_text(
-        study + "base: {training.epochs: 1, data.window: 5}\nrepeats: 2\n", encoding="utf-8"
+        study + "preset: quick\nbase: {training.epochs: 1, data.window: 5, model.layers: 1}\nrepeats: 1\n",
+        encoding="utf-8",
     )
     commands = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)[1].splitlines()
     assert len(commands) == 5

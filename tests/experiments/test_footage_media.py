@@ -186,3 +186,11 @@ def test_a_broken_time_stamp_ends_a_stream_and_not_the_memory(tmp_path: Path) ->
     damage = media.Damage()
     assert len(list(media.pictures(path, media.survey(path), 1, damage))) <= 4
     assert damage.lines("video") == ["video: a time stamp 90000 s after the last one; the rest is left out"]
+
+
+def test_the_frame_and_the_rate_of_a_file(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "film.mp4", Pictures(grey(90)))
+    assert media.shape_of(path) == (10, WIDTH, HEIGHT)
+    # As a player shows it.
+    assert media.shape_of(turned(path)) == (10, HEIGHT, WIDTH)
+    assert media.shape_of(make_clip(tmp_path / "sound.wav", Sound(tone()))) is None

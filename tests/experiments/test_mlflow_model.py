@@ -15,21 +15,22 @@ import urllib.request
 from importlib.metadata import distribution
 from pathlib import Path
 
-import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 import pytest
 from factories.command import mmstudy
+from mlflow.exceptions import MlflowException
 
 from experiments.exporting import log_arm
 from experiments.home import Home
 from experiments.planning.request import Options
-from experiments.tracking.client import MlflowClient
+from experiments.tracking.client import MlflowClient, modelling
 from experiments.tracking.models import Logged
 from experiments.tracking.store import Store
 from experiments.trained_arm import TrainedArm, trained_arm
 
 pytest.importorskip("onnxruntime")
+pyfunc = modelling()[0]
 
 Trained = tuple[Path, Path, Home]
 
@@ -67,7 +68,7 @@ def test_a_served_model_gives_the_numbers_of_predict(
     # An item that ends in the middle of a window, and a stretch without audio.
     given = given[~((given["item"] == "item07") & (given.index % 40 >= 27))].reset_index(drop=True)
     given.loc[5:9, "audio.level"] = np.nan
-    found = mlflow.pyfunc.load_model(str(folder)).predict(given)
+    found = pyfunc.load_model(str(folder)).predict(given)
     new = {}
     for item in items:
         rows = given.loc[given["item"] == item].reset_index(drop=True)
@@ -87,14 +88,14 @@ def test_the_folder_names_no_place_of_this_machine(exported: tuple[Path, Home, l
 
 
 def test_the_signature_names_every_column_and_the_example_is_one(exported: tuple[Path, Home, list[str]]) -> None:
-    model = mlflow.pyfunc.load_model(str(exported[0]))
+    model = pyfunc.load_model(str(exported[0]))
     signature = model.metadata.signature
     assert signature is not None
     assert signature.inputs.input_names() == ["item", "audio.level", "track.0_x"]
     assert signature.outputs.input_names()[:3] == ["item", "step", "track"]
     example = pd.read_json(exported[0] / "input_example.json", orient="split")
     assert list(example) == ["item", "audio.level", "track.0_x"]
-    with pytest.raises(mlflow.MlflowException, match="item"):
+    with pytest.raises(MlflowException, match="item"):
         model.predict(pd.DataFrame({"audio.level": [1.0]}))
 
 
@@ -118,7 +119,7 @@ def test_mlflow_models_serve_answers(exported: tuple[Path, Home, list[str]], tra
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(20)
-    expected = mlflow.pyfunc.load_model(str(exported[0])).predict(given)["value"]
+    expected = pyfunc.load_model(str(exported[0])).predict(given)["value"]
     np.testing.assert_allclose([row["value"] for row in rows], expected, atol=1e-6)
 
 
@@ -155,7 +156,7 @@ def test_a_model_is_logged_once_beside_its_run_and_registered_once(
         history = client.get_metric_history(run.info.run_id, key)
         assert len({(m.step, m.timestamp) for m in history}) == len(history), f"{key} is there twice"
     assert run.info.status == "FINISHED"
-    found = mlflow.pyfunc.load_model(Path(str(logged.artifact_location).removeprefix("file://")).as_posix())
+    found = pyfunc.load_model(Path(str(logged.artifact_location).removeprefix("file://")).as_posix())
     assert found.metadata.model_id == logged.model_id
 
 
@@ -164,7 +165,7 @@ def test_a_moved_home_finds_its_registered_model(exported: tuple[Path, Home, lis
     shutil.copytree(exported[1].root, moved.root)
     version = Store(moved).client.get_model_version("level", "1")
     assert str(version.source).startswith(moved.artifacts.as_uri())
-    mlflow.pyfunc.load_model(str(version.source))
+    pyfunc.load_model(str(version.source))
 
 
 def test_logging_is_for_mlflow_models(trained: Trained, tmp_path: Path) -> None:

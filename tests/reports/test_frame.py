@@ -1,3 +1,4 @@
+import copy
 import math
 import re
 from dataclasses import replace
@@ -200,3 +201,25 @@ def test_records_that_come_one_after_the_other_give_the_same_tables(study_of, re
     assert len(at_once.scores) > 20
     with pytest.raises(AssertionError):
         tidy(study, iter(order[::-1]))
+
+
+def test_runs_share_the_parts_that_are_equal(study_of, records_of):
+    study = study_of(["a", "b"], repeats=2)
+    # As read from disk: nothing is the same object.
+    records = [copy.deepcopy(record) for record in records_of(study)]
+    (a0, a1, b0, _) = tidy(study, iter(records)).runs
+    assert a0.split is b0.split
+    assert a0.environment is a1.environment is b0.environment
+    assert a0.config.data is a1.config.data
+    assert (a0.config.repeat, a1.config.repeat) == (0, 1)
+    assert [a0, a1] == [record.run for record in records[:2]]
+
+
+def test_epochs_that_lack_a_number_have_nan_there(study_of, records_of):
+    study = study_of(["a", "b"], repeats=1)
+    one, two = records_of(study, epochs=2)
+    short = {name: value for name, value in two.history[1].items() if name != "train/loss"}
+    found = tidy(study, [one, replace(two, history=(two.history[0], {**short, "own": 1.0}))]).history
+    assert found["train/loss"].isna().tolist() == [False, False, False, True]
+    assert found["own"].isna().tolist() == [True, True, True, False]
+    assert found["epoch"].tolist() == [1, 2, 1, 2]

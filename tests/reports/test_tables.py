@@ -2,9 +2,11 @@
 
 import math
 
+import pandas as pd
 import pytest
 from scipy import stats
 
+from reports.output.render import LONG, write_report
 from reports.output.tables import tables
 from reports.statistics.bootstrap import bca, interquartile_mean
 from reports.statistics.comparisons import compare, equivalence_p
@@ -49,3 +51,12 @@ def test_arms_without_a_finished_run_have_rows_without_numbers(results_of, study
     against = found["comparisons"]
     assert against.loc[against["arm"] == "broken", ["bca_low", "share_won"]].isna().all(axis=None)
     assert found["ranks"]["arm"].tolist() == ["multimodal", "track_only"]
+
+
+def test_words_that_a_spreadsheet_takes_for_formulas_are_plain_text_in_long_tables_too(results_of, study_of, tmp_path):
+    results = results_of(study_of(["track_only", "=1+1"]), items=4)
+    page = write_report(summarise(results), results, tmp_path)
+    for name in LONG:
+        read = pd.read_csv(page.parent / "tables" / f"{name}.csv")
+        assert set(read["arm"]) == {"track_only", "'=1+1"}
+        assert len(read) == len(getattr(results, name))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from factories.command import mmstudy
+from factories.footage import HEIGHT, WIDTH, Pictures, grey, make_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -231,14 +232,16 @@ def test_sparse_and_constant_targets_keep_scores_sensible(edited: tuple[Path, Pa
 def test_an_arm_writes_a_timeline(suffix: str, edited: tuple[Path, Path, Home], tmp_path: Path) -> None:
     study, corpus, home = edited
     out, video = tmp_path / f"edit{suffix}", tmp_path / "film3.mp4"
-    video.write_bytes(b"")
+    make_clip(video, Pictures(grey(90)))
     words = ["timeline", study, "both", corpus, "--corpus", corpus, "--item", "film3", "--out", out, "--fps", "29.97"]
     done = mmstudy(home, *words, "--video", video, "--target-seconds", "2", "--shortest", "0.3")
     assert done.returncode == 0, done.stderr
     assert "2 s were requested" in done.stdout
     assert ("holds cuts alone" in done.stdout) == (suffix == ".edl")
     back = read_timeline(out)
+    # The rate that is asked for, and the frame of the footage, which an edit list cannot hold.
     assert back.rate == Rate(Fraction(30000, 1001))
+    assert (back.width, back.height) == ((None, None) if suffix == ".edl" else (WIDTH, HEIGHT))
     clips = [clip for track in back.tracks for clip in track.clips]
     assert clips
     assert {clip.source for clip in clips} == {"film3.mp4"}

@@ -17,6 +17,7 @@ from reports.statistics.comparisons import (
     paired_differences,
     sign_flip_p,
     sign_flip_ps,
+    sign_flips,
 )
 from reports.statistics.floors import floor
 from reports.statistics.multiplicity import holm
@@ -200,3 +201,9 @@ def test_differences_that_cancel_out_are_no_difference():
     found = compare(d, [0.0] * len(d))
     assert found.difference.mean == 0
     assert found.effect_size == 0
+
+
+def test_many_comparisons_at_once_have_the_p_of_each_alone():
+    rng = np.random.default_rng(3)
+    differences = [rng.normal(0.2, 1, n) for n in (5, 40, 0, 40, 17, 5, 40)]
+    assert sign_flips(differences) == [sign_flip_p(d) for d in differences]

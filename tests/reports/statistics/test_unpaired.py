@@ -121,8 +121,12 @@ def test_degrees_of_freedom_are_those_of_satterthwaite():
     assert sizes.freedom() == pytest.approx(welch.df)
 
 
+# Below the smallest normal number a mean loses its last digits, and no score lies there.
+SCORES = st.lists(st.floats(-1e3, 1e3, allow_subnormal=False), min_size=2, max_size=6)
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=6), st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=6))
+@given(SCORES, SCORES)
 def test_swapping_the_arms_turns_everything_round(one, other):
     there, back = compare_unpaired(one, other), compare_unpaired(other, one)
     assert there.difference.mean == -back.difference.mean
