@@ -1,11 +1,14 @@
 """What a trained arm costs where it is used: size on disk, latency of a window, frames a second, whole and in 8 bits.
 
     python -m benchmarks.inference --home DIR [--study inference] [--rounds N] [--threads N] [--format json]
+    python -m benchmarks.inference --footage DIR [--features default]
 
 The study must have run in that home. The best model of each arm is exported to ONNX, whole and with weights of 8 bits,
 and predicts one window at a time, as a program does that follows a recording. The files take turns, window by window,
 so that other work on the machine meets all of them alike; the middle of the times is given, and the time that 95 % of
-windows keep to. Frames are the steps of the study's corpus; their features are not part of the time.
+windows keep to. Frames are the steps of the study's corpus.
+
+``--footage`` measures the other half: how many seconds of footage one second computes, on all cores, from nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +24,13 @@ from pathlib import Path
 import numpy as np
 
 from experiments.exporting import INT8, export_arm
+from experiments.footage.batch import extract_all
+from experiments.footage.grid import STEP
+from experiments.footage.listing import Clip, find_clips
+from experiments.footage.messages import Broken, Extracted
+from experiments.footage.store import FootageStore
 from experiments.home import Home
+from experiments.launchers.local import cores
 from experiments.opening import open_request
 from experiments.planning.request import Options
 from experiments.quantised import Cost
@@ -52,12 +61,19 @@ class Used:
 def main() -> None:
     """Export every arm of a study, time the files in turns, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--home", type=Path)
+    what.add_argument("--footage", type=Path)
+    parser.add_argument("--features", default="default")
     parser.add_argument("--study", default="inference")
     parser.add_argument("--rounds", type=int, default=400)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     given = parser.parse_args()
+    if given.footage is not None:
+        computed = real_time(given.footage, given.features)
+        print(json.dumps(asdict(computed)) if given.format == "json" else computed.text)
+        return
     found = measure(given.study, Home(given.home), given.rounds, given.threads)
     if given.format == "json":
         print(json.dumps([asdict(one) for one in found]))
@@ -69,6 +85,52 @@ def main() -> None:
             f"{one.arm:<12} {one.file:<6} {one.kib:>8,.0f} {one.median:>12.2f} {one.late:>12.2f} {one.frames:>16,.0f} "
             f"{one.score:>8.4f}"
         )
+
+
+@dataclass(frozen=True)
+class Footage:
+    """How long the features of some footage take.
+
+    Args:
+        files: that were computed. seconds: of footage. taken: by the clock, with the start of the processes.
+        processes: at work.
+    """
+
+    files: int
+    seconds: float
+    taken: float
+    processes: int
+
+    @property
+    def text(self) -> str:
+        """In one line."""
+        times = self.seconds / self.taken
+        return (
+            f"{self.files} files, {self.seconds:.1f} s of footage in {self.taken:.1f} s on {self.processes} processes: "
+            f"{times:.1f} times real time, {times / STEP:,.0f} rows a second"
+        )
+
+
+class _Silent:
+    """Shows nothing."""
+
+    def advance(self, clip: Clip, share: float) -> None:
+        """Nothing."""
+
+    def finished(self, clip: Clip, outcome: Extracted | Broken) -> None:
+        """Nothing."""
+
+
+def real_time(folder: Path, features: str) -> Footage:
+    """Compute the features of a folder's files in a store that is empty."""
+    clips = find_clips(folder)
+    processes = min(cores(), len(clips))
+    with tempfile.TemporaryDirectory() as place:
+        clock = time.perf_counter()
+        done = extract_all(clips, features, FootageStore(Path(place)), processes, _Silent())
+        taken = time.perf_counter() - clock
+    whole = [one for one in done if isinstance(one, Extracted)]
+    return Footage(len(whole), sum(one.seconds for one in whole), taken, processes)
 
 
 def measure(study: str, home: Home, rounds: int, threads: int) -> list[Used]:

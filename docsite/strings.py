@@ -22,6 +22,7 @@ from typer.main import get_command
 from experiments.cli.help import help_texts
 from experiments.cli.main import app
 from mmcore.language import CATALOGUES, COUNTED, LANGUAGES
+from studies.study import catalogue, read_study
 
 ROOT = Path(__file__).resolve().parents[1]
 SPOKEN = ("mmcore", "studies", "reports", "experiments", "mmstudy")
@@ -54,7 +55,10 @@ class Said:
 
 @cache
 def all_said() -> dict[tuple[str, str], Said]:
-    """Every text of the packages, their templates and the command's help, by context and text, at its first place."""
+    """Every text of the packages and templates, of the command's help, and the catalogue's questions.
+
+    By context and text, at its first place.
+    """
     found: dict[tuple[str, str], Said] = {}
     for package in SPOKEN:
         for path in sorted((ROOT / package).rglob("*")):
@@ -62,6 +66,9 @@ def all_said() -> dict[tuple[str, str], Said]:
                 found.setdefault((said.context, said.text), said)
     for one in help_texts(get_command(app)):
         found.setdefault(("", one.text), Said(one.text, "", Path(one.file).relative_to(ROOT).as_posix(), 1))
+    for path in catalogue().values():
+        question = read_study(path)[0].question
+        found.setdefault(("", question), Said(question, "", path.relative_to(ROOT).as_posix(), 1))
     return found
 
 

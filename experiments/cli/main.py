@@ -124,7 +124,7 @@ def list_(format: FormatOption = Format.text) -> None:
         return
     width = max(len(name) for name, *_ in studies)
     for name, study, _ in studies:
-        typer.echo(f"{name:<{width}}  {study.question}")
+        typer.echo(f"{name:<{width}}  {say(study.question)}")
 
 
 @app.command()

@@ -88,7 +88,7 @@ def plan_text(plan: AnyPlan, units: bool | None = None) -> str:
         units: whether the processor multiplies bfloat16 itself; None: what the system says.
     """
     study = plan.request.study
-    lines = [study.question, "", *_subject(plan)]
+    lines = [say(study.question), "", *_subject(plan)]
     for path, value in study.changes.items():
         lines.append(labelled("changed", f"{path} = {value}"))
     lines.append("")
@@ -268,7 +268,7 @@ def describe_text(request: Request, arms: Sequence[DescribedArm]) -> str:
     """Models for people."""
     parts = list(arms[0].parameters)
     heads = [say("arm"), *map(say, parts)]
-    lines = [request.study.question, "", say("trained parameters")]
+    lines = [say(request.study.question), "", say("trained parameters")]
     lines.append(table(heads, [[_named(a), *(f"{a.parameters[p]:,}" for p in parts)] for a in arms]))
     window = request.study.arms[0].config.data.steps
     lines += [
@@ -295,7 +295,7 @@ def status_text(plan: AnyPlan, home: Home) -> str:
     for arm in plan.request.study.arms:
         states = Counter(run.state for run in plan.runs if run.arm == arm.name)
         rows.append([arm.name, *(states.get(s, 0) for s in ("done", "running", "resume", "failed", "to do"))])
-    lines = [plan.request.study.question, ""]
+    lines = [say(plan.request.study.question), ""]
     if plan.request.study.search is not None:
         lines += [*standing(plan.request), ""]
     heads = (say("arm"), say("done"), say("running"), say("to resume"), say("failed"), say("to do"))

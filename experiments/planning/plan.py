@@ -130,7 +130,7 @@ class Plan(Shown, Generic[Config]):
             else say("metric {metric}", metric=study.metric.name)
         )
         title = say("Plan of study '{study}'", study=study.name)
-        return Card(title, study.question, tuple(lines), (grid,), notes=(note,))
+        return Card(title, say(study.question), tuple(lines), (grid,), notes=(note,))
 
 
 AnyPlan: TypeAlias = Plan[AnyConfig]

@@ -71,7 +71,7 @@ def summarise(results: StudyResults) -> Summary:
     seconds = {arm.name: arm.seconds for arm in arms}
     return Summary(
         study=study.name,
-        question=study.question,
+        question=say(study.question),
         metric=metric,
         alpha=study.alpha,
         level=1 - study.alpha,
