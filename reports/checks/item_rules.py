@@ -81,7 +81,7 @@ ITEM_RULES = (
     ),
     Rule(
         "ABL032",
-        later("One component decides for all"),
+        later("Components disagree, or one decides for all"),
         "In a comparison on a metric over several components, components are shown to disagree (one better, another "
         f"worse); or the arms are shown to differ, and one component makes up more than {round(100 * dominance.MOST)} "
         f"% of the sum of the components' absolute differences ({percent(dominance.MOST_OF_TWO)} if there are two "

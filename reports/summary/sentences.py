@@ -97,11 +97,12 @@ def _limits(row: ComparisonRow) -> str:
     """The limits of a verdict: the tested items, or arms of which neither beats the naive prediction."""
     tested = row.tested or say("items")
     said = say(" on these {tested}", tested=tested) if row.decision.only_these_items else ""
-    return said + (say(", where neither beats the naive prediction") if row.without_skill and _takes_sides(row) else "")
+    return said + (say(", where neither beats the naive prediction") if row.without_skill and _claims(row) else "")
 
 
-def _takes_sides(row: ComparisonRow) -> bool:
-    return row.decision.side in ("better", "worse")
+def _claims(row: ComparisonRow) -> bool:
+    """Two arms that are equally useless are equivalent, too, and nobody may take that for two that are equally good."""
+    return row.decision.side in ("better", "worse", "equivalent")
 
 
 def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFacts, alpha: float, repeats: int) -> str:
@@ -240,16 +241,26 @@ def effect_interval_text(paired: Paired) -> str:
 
 
 def _parts(components: Sequence[ComparisonRow], nothing: Sequence[str]) -> str:
-    by_verdict: dict[str, list[str]] = {}
+    by_verdict: dict[str, list[ComparisonRow]] = {}
     for row in components:
-        name = row.component or ""
-        if row.without_skill and _takes_sides(row):
-            name = say("{component} (where neither beats the naive prediction)", component=name)
-        by_verdict.setdefault(row.decision.verdict, []).append(name)
-    said = [_part(verdict, listing(by_verdict[verdict])) for verdict in get_args(Verdict) if verdict in by_verdict]
+        by_verdict.setdefault(row.decision.verdict, []).append(row)
+    said = [_part(verdict, _named(by_verdict[verdict])) for verdict in get_args(Verdict) if verdict in by_verdict]
     if said and nothing:
         said.append(say("nothing to predict in {components}", components=listing(tuple(nothing))))
     return say("By component: {parts}.", parts=say("; ").join(said)) if said else ""
+
+
+def _named(rows: Sequence[ComparisonRow]) -> str:
+    """Components in a sentence; those on which neither arm has skill say so, once where it holds for all."""
+
+    def useless(components: str) -> str:
+        return say("{component} (where neither beats the naive prediction)", component=components)
+
+    names = [row.component or "" for row in rows]
+    no_skill = [row.without_skill and _claims(row) for row in rows]
+    if all(no_skill):
+        return useless(listing(names))
+    return listing([useless(name) if none else name for name, none in zip(names, no_skill, strict=True)])
 
 
 def _part(verdict: Verdict, components: str) -> str:
