@@ -208,7 +208,7 @@ STUB = """
 import json, os, signal, sys
 json.loads(sys.stdin.readline())
 for line in sys.stdin:
-    path = json.loads(line)["path"]
+    path = os.path.basename(json.loads(line)["path"])
     print(json.dumps({"kind": "progress", "share": 0.5}), flush=True)
     if "killer" in path:
         os.kill(os.getpid(), signal.SIGKILL)
