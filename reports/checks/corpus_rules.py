@@ -28,7 +28,8 @@ CORPUS_RULES = (
         "ABL037",
         later("Two modalities carry the same information"),
         "On a sample of up to 2,000 steps of the corpus, two columns of different modalities have an absolute "
-        "correlation of 0.999 or more.",
+        "correlation of 0.999 or more. A column counts only if it leaves its median in three stretches or more, since "
+        "two single events may coincide by chance. A stretch is a run of steps of one item with one value.",
         later(
             "A model that reads one of these modalities loses nothing when the other is left out. Both look useless, "
             "though either may be decisive, and importance is divided between them arbitrarily."
@@ -89,8 +90,9 @@ CORPUS_RULES = (
         later("A target is among the inputs"),
         "On a sample of the corpus, an input column of another modality has an absolute correlation of 0.999 or more "
         "with a target or with one of its classes, at a lag of at most 10 steps that an arm's model may "
-        "see. For targets "
-        "of scope item, means over the item are compared.",
+        "see. The column "
+        "and the target count only if each leaves its median in three stretches or more, as in ABL037. For targets "
+        "of scope item, means over the item are compared, and at least four items must differ from the median.",
         later("A model that copies it scores perfectly, so a modality that contains it looks like the one that helps."),
         later(
             "Remove the column from corpus.yaml, or set task.content_lookahead so that no step reads it before its "
