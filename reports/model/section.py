@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from mmcore.language import later, say
+from mmcore.language import language, later, say
 
 ON_THESE_ITEMS: Final = later("on these test items")
 """What is added to a label that claims nothing for other items."""
@@ -17,16 +17,27 @@ Tone = Literal["good", "bad", "open", "plain"]
 class Word(str):
     """A cell that is a word of ours, not a user's name: a key in English for files, shown in the reader's language.
 
+    Args:
+        meaning: what ``say`` says with ``values`` in other languages than English, where the key alone means something
+            else on another page; empty: the key.
+
     Example:
         >>> Word("useful · used").shown
         'useful · used'
     """
 
-    __slots__ = ()
+    __slots__ = ("_meaning", "_values")
+
+    def __new__(cls, key: str, meaning: str = "", **values: object) -> Word:
+        word = super().__new__(cls, key)
+        word._meaning, word._values = meaning, values
+        return word
 
     @property
     def shown(self) -> str:
         """In the language of this moment; of several words with `` · `` between them each by itself."""
+        if self._meaning and language() != "en":
+            return say(self._meaning, **self._values)
         return " · ".join(say(part) for part in self.split(" · "))
 
 

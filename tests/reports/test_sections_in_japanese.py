@@ -15,6 +15,7 @@ from mmcore.language import say, speaking
 from reports.model.section import Finding, Word
 from reports.sections import standard
 from reports.sections.build import figures, sections
+from reports.sections.error_analysis.estimates import Place
 
 ENGLISH = re.compile(r"(?<![\w/.'])[A-Za-z][a-z]+(?: [a-z]+){2,}")
 """Three words in a row: a part of a sentence; names of arms and features are shorter."""
@@ -96,3 +97,27 @@ def test_words_of_labels_and_cells_are_shown_in_the_language():
         assert (Finding("", "useful").shown, Finding("").shown) == ("有用", "")
         assert Word("useful · not used").shown == "有用 · 不使用"
     assert Finding("", "useful on these test items").shown == "useful on these test items"
+
+
+def test_cells_that_are_words_are_japanese_on_the_page_and_keys_in_files(studies):
+    cells = {
+        cell
+        for _, (found, _) in studies
+        for section in found
+        for table in section.tables
+        for row in table.table.rows
+        for cell in row
+        if isinstance(cell, Word)
+    }
+    assert {"shut", "mean", "open", "noise", "drop", "gap", "lost", "delay"} <= cells
+    with speaking("ja"):
+        shown = {str(cell): cell.shown for cell in cells}
+        conditions = [Place(name, "yes", "no").cells for name in ("edit", "tracks ease", "brightness")]
+        texts = [[cell.shown if isinstance(cell, Word) else cell for cell in row] for row in conditions]
+        words = ["はい", "いいえ"]
+        assert texts == [["編集点", *words], ["トラックの ease", *words], ["brightness", *words]]
+        assert Place("edit", "yes", "no", "label changes").cells[0].shown == "ラベルの変化"
+    assert {key: text for key, text in shown.items() if re.search("[A-Za-z]", text)} == {}
+    assert (shown["open"], shown["drop"]) == ("開（1）", "ステップの欠落")
+    with speaking("en"):
+        assert {cell.shown for cell in cells} == {str(cell) for cell in cells}

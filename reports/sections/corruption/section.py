@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mmcore.answers.corruption import DamageKind
 from mmcore.language import say
-from reports.model.section import Finding, Section, SectionTable, Table, Tone, plain_table
+from reports.model.section import Finding, Section, SectionTable, Table, Tone, Word, plain_table
 from reports.numbers import counted, interval, listing, number, probability, prose
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
@@ -206,6 +207,10 @@ def _evidence(comparisons: list[Comparison]) -> str:
     )
 
 
+def _damage(kind: DamageKind) -> Word:
+    return Word(kind, KIND_WORDS[kind])
+
+
 def _areas(found: Robustness, level: float, overlap: float) -> Table:
     rows = []
     for c in found.curves:
@@ -216,7 +221,7 @@ def _areas(found: Robustness, level: float, overlap: float) -> Table:
         crossed = sorted(c.crossing_R[np.isfinite(c.crossing_R)].tolist())
         ends = (crossed[0], crossed[-1]) if crossed else (None, None)
         below = c.crossing if math.isfinite(c.crossing) else None
-        rows.append((c.arm, c.modality, c.kind, area.n, *numbers, below, len(crossed), *ends))
+        rows.append((c.arm, c.modality, _damage(c.kind), area.n, *numbers, below, len(crossed), *ends))
     columns = (
         "arm", "modality", "damage", "n", "undamaged", "area", "area_low", "area_high", "cost", "cost_low", "cost_high",
         "strongest", "unit", "below_naive_from", "repeats_below", "earliest", "latest",
@@ -229,7 +234,14 @@ def _comparisons(found: Robustness) -> Table:
     columns = ("arm", "reference", "damage", "modality", "n", "family", *parts, *(f"cost_{part}" for part in parts))
     rows = []
     for c in found.comparisons:
-        row: list[Any] = [c.arm, c.reference, c.kind, c.modality, c.area.estimate.n, c.area.family]
+        row: list[Any] = [
+            c.arm,
+            c.reference,
+            _damage(c.kind),
+            c.modality,
+            c.area.estimate.n,
+            c.area.family,
+        ]
         row += _tested(c.area, "better", "worse")
         row += _tested(c.cost, "costs more", "costs less")
         rows.append(row)
@@ -252,7 +264,20 @@ def _curves(found: Robustness, level: float, overlap: float) -> Table:
                 continue
             for at, value_R in zip(c.levels, values_RL.T, strict=True):
                 e = estimate(value_R, level, overlap)
-                rows.append((c.arm, c.modality, c.kind, c.unit, component, at, e.mean, e.low, e.high, e.n))
+                rows.append(
+                    (
+                        c.arm,
+                        c.modality,
+                        _damage(c.kind),
+                        c.unit,
+                        component,
+                        at,
+                        e.mean,
+                        e.low,
+                        e.high,
+                        e.n,
+                    )
+                )
     columns = ("arm", "modality", "damage", "unit", "component", "level", "score", "low", "high", "n")
     return plain_table(columns, rows)
 

@@ -20,6 +20,7 @@ from mmcore.answers.answer import Answered
 from mmcore.answers.error_analysis import ErrorsResult
 from mmcore.language import later, say
 from mmcore.skill import skills_of
+from reports.model.section import Word
 from reports.records.frame import StudyResults
 from reports.sections.error_analysis.between_items import Between, ItemLosses
 from reports.sections.family import Test, differences_of, judge_together
@@ -76,6 +77,16 @@ class Place:
         elif name.startswith("tracks "):
             name = say("tracks {parameter}", parameter=name.removeprefix("tracks "))
         return say("{condition}: {group}", condition=name, group=group_words(self.group))
+
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        """Condition, group and base as cells of a table: keys in files, words on the page."""
+        condition, tracked = self.condition, self.condition.removeprefix("tracks ")
+        if condition in CONDITIONS:
+            condition = Word(condition, self.called)
+        elif condition != tracked:
+            condition = Word(condition, later("tracks {parameter}"), parameter=tracked)
+        return condition, *(Word(name) if name in GROUPS else name for name in (self.group, self.base))
 
     @property
     def shown_base(self) -> str:

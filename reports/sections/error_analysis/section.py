@@ -280,7 +280,7 @@ def _ratios(found: Sequence[Ratio]) -> Table:
         verdict = words.get(r.outcome, r.outcome)
         edges = (r.ratio, r.low, r.high, r.n, r.naive, r.skill, r.base_skill)
         verdicts = (verdict, r.test.p, r.test.family)
-        rows.append((r.arm, r.place.condition, r.place.group, r.place.base, r.component, *edges, *verdicts))
+        rows.append((r.arm, *r.place.cells, r.component, *edges, *verdicts))
     return plain_table(columns, rows)
 
 
@@ -317,7 +317,7 @@ def _gain_table(gained: Sequence[Gain]) -> Table:
     rows = []
     for g in gained:
         d, verdict = g.test.estimate, words.get(g.outcome, g.outcome)
-        place = (g.place.condition, g.place.group, g.place.base, g.component)
+        place = (*g.place.cells, g.component)
         numbers = (g.group.mean, g.base.mean, d.mean, d.low, d.high, d.n, verdict, g.test.p, g.test.family)
         rows.append((g.arm, g.reference, *place, *numbers))
     return plain_table(columns, rows)

@@ -11,6 +11,9 @@ from reports.numbers import percent
 from reports.sections.gates.estimates import EDIT, LABEL_CHANGE, Gating, OpeningNumber
 from reports.sections.yardstick import ALL
 
+_HELD: dict[Holding, str] = {"shut": later("held shut"), "mean": later("mean"), "open": later("held open")}
+"""What a gate is held at."""
+
 
 def gate_tables(gating: Gating) -> tuple[SectionTable, ...]:
     """All of them, every arm with gates in each."""
@@ -113,7 +116,7 @@ def _clamping_table(gating: Gating) -> Table:
         for gate, held in [*asked, (None, "mean")]:
             e = gating.clamping(arm, gate, held)
             parts = [gating.clamping(arm, gate, held, component).mean for component in components]
-            rows.append((arm, gate or ALL, held, e.mean, e.low, e.high, *parts, e.n))
+            rows.append((arm, gate or ALL, Word(held, _HELD[held]), e.mean, e.low, e.high, *parts, e.n))
     return plain_table(("arm", "gate", "held", "cost", "low", "high", *components, "repeats"), rows)
 
 
