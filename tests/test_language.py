@@ -19,6 +19,11 @@ SPOKEN_THROUGHOUT: tuple[str, ...] = (
     "reports/cards", "reports/compare/text.py", "reports/figures", "reports/model", "reports/numbers.py",
     "reports/output", "reports/records/origin.py", "reports/sections", "reports/statistics", "reports/summary",
     "reports/verdicts",
+    *(f"mmcore/data/guess/{name}.py" for name in (
+        "analyse", "clocks", "columns", "corpus", "facts", "layout", "people", "rates", "raw", "streams", "subtitles",
+        "targets", "times", "write",
+    )),
+    "experiments/guess_view.py",
     *(f"experiments/cli/{name}.py" for name in (
         "compare", "data", "doctor", "export", "help", "home", "labels", "main", "predict", "quality", "searches",
         "status", "text", "tracking",
@@ -31,14 +36,15 @@ SPOKEN_THROUGHOUT: tuple[str, ...] = (
     "experiments/rounds.py", "experiments/scores/pairing.py",
 )  # fmt: skip
 """Folders and files in which every sentence goes through ``say``; a new one in English alone fails here."""
-MARKUP = re.compile(r'^<|="|:[\w{].*;|@\w|^Noto Sans')
-"""Elements of a page, styles, queries of a table, fonts."""
+MARKUP = re.compile(r'^<|="|:[\w{].*;|@\w|^Noto Sans|^ *mmstudy ')
+"""Elements of a page, styles, queries of a table, fonts, commands."""
 NO_SENTENCES = frozenset({
     "dict[tuple[str, str], np.ndarray]", "these items only", " on these items", "groups of items", "joint sign flips",
     "two-level bootstrap of {}", "bootstrap of groups of items", "rows of a plot", "{The mmstudy authors}",
     "mmstudy: ablation studies for multimodal sequence models", "figure '{}' has nothing to draw here",
     "the report has no figure '{}'", "missing from font", "outside lower center", "outside upper left",
     "Glyph .* missing from font",
+    "end of {} and {}", "#     parameters: [{name: COLUMN, kind: categorical, labels: [a, b], component: COLUMN}]",
     "% lualatex または xelatex でコンパイルしてください。",
 })  # fmt: skip
 """Keys, names of streams of random numbers, parts of errors, and what other programs read."""

@@ -8,18 +8,17 @@ from typing import Any
 import pandas as pd
 
 from mmcore.clock import TIME
-from mmcore.data.guess.columns import ColumnGuess, guess_all
+from mmcore.data.guess.columns import PLAIN_TEXT, ColumnGuess, guess_all
 from mmcore.data.guess.facts import Column, Facts, plain
 from mmcore.data.guess.raw import Raw
 from mmcore.data.guess.streams import Stream, Streams
 from mmcore.data.guess.times import Span, Timing, segment_columns, span_of, time_column
-from mmcore.data.guess.words import FRAMES, GROUPS, TIMES, split, tokens
+from mmcore.data.guess.words import FRAMES, GROUPS, TEXTS, TIMES, tokens
 from mmcore.errors import CorpusError
+from mmcore.language import say
 
 SEGMENT_END = "segment_end"
 """Column that is added where a table gives the duration of segments: start + duration."""
-_TEXTS = frozenset(split("text sentence sentences transcript transcription utterance words subtitle 字幕 文章"))
-_PLAIN_TEXT = "free text; a model reads numbers"
 
 
 @dataclass
@@ -30,7 +29,7 @@ class Analysed:
         timing: with its unit still open. facts: of its columns.
         constant: column to item to its only value, for columns that may name groups.
         form: of its files.
-        added: columns that the guess adds, with how they are made.
+        added: columns that the guess adds, with how they are made, as a key: ``words of text``.
     """
 
     stream: Stream
@@ -67,14 +66,14 @@ class Analysed:
         column = self.facts.columns.get(guess.name)
         is_time = column is not None and column.numeric and column.rises and set(tokens(guess.name)) & set(TIMES)
         if guess.kind is not None and (is_time or guess.name == TIME):
-            return ColumnGuess(guess.name, None, "it seems to hold times too")
-        is_text = column is not None and not column.numeric and set(tokens(guess.name)) & _TEXTS
-        return ColumnGuess(guess.name, None, _PLAIN_TEXT) if is_text and guess.kind else guess
+            return ColumnGuess(guess.name, None, say("it seems to hold times too"))
+        is_text = column is not None and not column.numeric and set(tokens(guess.name)) & TEXTS
+        return ColumnGuess(guess.name, None, say(PLAIN_TEXT)) if is_text and guess.kind else guess
 
     def text_column(self) -> str | None:
         """A column of free text, where the stream has no column that a model could read; else None."""
         guesses = self.guesses("feature")
-        texts = [guess.name for guess in guesses if guess.kind is None and guess.reason == _PLAIN_TEXT]
+        texts = [guess.name for guess in guesses if guess.kind is None and guess.reason == say(PLAIN_TEXT)]
         return texts[0] if texts and not any(guess.kind for guess in guesses) else None
 
     def count_words(self) -> None:
@@ -156,13 +155,15 @@ def _readable(found: Streams, stream: Stream) -> dict[str, _Head]:
             found.left_out.append((source, (after if colon else before)[:200]))
             continue
         if not len(raw.frame.columns):
-            found.left_out.append((stream.drop(item), "it has no column"))
+            found.left_out.append((stream.drop(item), say("it has no column")))
             continue
         heads[item] = _Head(raw)
     shapes = {head.shape for head in heads.values()}
     if len(shapes) > 1 and len({rows for rows, _ in shapes}) == 1 and all(h.form == "array" for h in heads.values()):
         stream.turn()
-        found.notes.append(f"{stream.name}: arrays of features by rows, as only their second axis varies; turned")
+        found.notes.append(
+            say("{name}: arrays of features by rows, as only their second axis varies; turned", name=stream.name)
+        )
         return {item: _Head(stream.read(item)) for item in stream.load}
     return heads
 
@@ -186,9 +187,10 @@ def _drop_odd(found: Streams, stream: Stream, heads: dict[str, _Head]) -> None:
     for item, head in heads.items():
         lacks = sorted(usual - set(head.columns))
         if lacks:
-            why = (
-                f"column '{lacks[0]}' is missing, which {counts[lacks[0]]} of {len(heads)} files of {stream.name} have"
-            )
+            why = say(
+                "column '{column}' is missing, which {n} of {all} files of {name} have",
+                column=lacks[0], n=counts[lacks[0]], all=len(heads), name=stream.name,
+            )  # fmt: skip
             found.left_out.append((stream.drop(item), why))
 
 
@@ -219,7 +221,7 @@ def _timing(
         frames = bool(set(tokens(name)) & FRAMES)
         return Timing("points", (name,), spans[name], columns[name].whole, reason=why, is_frames=frames)
     if len(rates) == 1:
-        return Timing("rows", (), lengths, sampling_rate=f"{rates.pop():.10g}", reason="the archive says so")
+        return Timing("rows", (), lengths, sampling_rate=f"{rates.pop():.10g}", reason=say("the archive says so"))
     return Timing("rows", (), lengths)
 
 
@@ -235,5 +237,5 @@ def _segments(done: Analysed, pair: tuple[str, str], made: bool) -> Timing:
     columns = [done.facts.columns[name] for name in pair if name in done.facts.columns]
     whole = all(column.whole for column in columns)
     if done.form == "subtitles":
-        return Timing("segments", pair, spans, whole, 1.0, reason="subtitles have times in seconds", by_name=True)
+        return Timing("segments", pair, spans, whole, 1.0, reason=say("subtitles have times in seconds"), by_name=True)
     return Timing("segments", pair, spans, whole)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mmcore.data.guess.facts import plain
 from mmcore.data.guess.words import GROUPS, LABELS, SIDES, SPLITS, common, tokens
+from mmcore.language import say
 
 
 @dataclass
@@ -49,7 +50,7 @@ def describe(
         constant: stream to column to item to its only value, for columns that sound like groups.
         side: item to side, as folders say.
     """
-    people = People(side=dict(side), side_reason="the folders say so" if side else "")
+    people = People(side=dict(side), side_reason=say("the folders say so") if side else "")
     for source, frame in describing.items():
         frame = frame[[str(item) in set(items) for item in frame.index]]
         for name in map(str, frame.columns):
@@ -63,20 +64,23 @@ def describe(
                 people.labels_source = source
             elif words & SPLITS and {value.lower() for value in cells.values()} <= set(SIDES) and cells:
                 people.side = {item: SIDES[value.lower()] for item, value in cells.items()}
-                people.side_reason = f"column '{name}' of {source}"
+                people.side_reason = say("column '{name}' of {source}", name=name, source=source)
             elif words & set(GROUPS) and not people.group and _groups(cells, items):
-                people.group, people.group_reason = cells, f"column '{name}' of {source}"
+                people.group, people.group_reason = cells, say("column '{name}' of {source}", name=name, source=source)
             elif name not in ("item", "group", "split"):
                 people.conditions.setdefault(name, cells)
     if not people.group:
         _group_from_streams(people, items, constant)
     if not people.group:
-        people.group_reason = "no column names a speaker, subject or participant, so every item is its own group"
+        people.group_reason = say("no column names a speaker, subject or participant, so every item is its own group")
         starts = _starts(items)
         if starts:
             people.doubts.append(
-                f"groups: item names share beginnings ({common(starts, 4)}). If these are people, write them in the "
-                "column group of items.csv, so that no person is in both training and test"
+                say(
+                    "groups: item names share beginnings ({starts}). If these are people, write them in the "
+                    "column group of items.csv, so that no person is in both training and test",
+                    starts=common(starts, 4),
+                )
             )
     _check_sides(people, items)
     return people
@@ -94,7 +98,9 @@ def _group_from_streams(
             for name, cells in columns.items():
                 if word in tokens(name) and _groups(cells, items):
                     people.group = dict(cells)
-                    people.group_reason = f"column '{name}' of {stream} has one value in each item"
+                    people.group_reason = say(
+                        "column '{name}' of {stream} has one value in each item", name=name, stream=stream
+                    )
                     return
 
 
@@ -113,8 +119,12 @@ def _check_sides(people: People, items: Sequence[str]) -> None:
     missing = [item for item in items if item not in people.side]
     if people.side and missing:
         people.doubts.append(
-            f"sides: {common(missing)} have no side ({people.side_reason}); the column split is left out, since it "
-            "must be filled for every item or for none"
+            say(
+                "sides: {missing} have no side ({side_reason}); the column split is left out, since it "
+                "must be filled for every item or for none",
+                missing=common(missing),
+                side_reason=people.side_reason,
+            )
         )
         people.side = {}
     found: dict[str, str] = {}
@@ -122,6 +132,11 @@ def _check_sides(people: People, items: Sequence[str]) -> None:
         group = people.group.get(item, item)
         if found.setdefault(group, side) != side:
             people.doubts.append(
-                f"sides: group '{group}' is on two sides ({found[group]} and {side}); correct items.csv"
+                say(
+                    "sides: group '{group}' is on two sides ({found} and {side}); correct items.csv",
+                    group=group,
+                    found=found[group],
+                    side=side,
+                )
             )
             return

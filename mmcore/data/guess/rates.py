@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from mmcore.data.guess.times import ASK, Timing
+from mmcore.language import say
 
 USUAL: dict[float, str] = {
     **{float(rate): str(rate) for rate in (1, 2, 4, 5, 8, 10, 12, 15, 16, 20, 24, 25, 30, 32, 40, 48, 50, 60, 64)},
@@ -76,22 +77,40 @@ def _rate(timing: Timing, lengths: dict[str, float]) -> Rate | None:
 
 def _choose(name: str, timing: Timing, measured: dict[str, Rate]) -> Timing:
     if not measured:
-        return replace(timing, question=f"{name}: how many rows a second? Its files have no times. {_write(None)}")
+        return replace(
+            timing,
+            question=say(
+                "{name}: how many rows a second? Its files have no times. {write}", name=name, write=_write(None)
+            ),
+        )
     other = min(measured, key=lambda name: measured[name].spread)
     rate = measured[other]
-    why = f"{rate.middle:.4g} rows a second (± {rate.spread:.1%}) against the length of {other} in {rate.items} items"
+    why = say(
+        "{middle:.4g} rows a second (± {spread:.1%}) against the length of {other} in {items} items",
+        middle=rate.middle,
+        spread=rate.spread,
+        other=other,
+        items=rate.items,
+    )
     fits = rate.candidates
     if rate.spread <= _LOOSEST and len(fits) == 1:
         return replace(timing, sampling_rate=USUAL[fits[0]], reason=why)
     if rate.spread > _LOOSEST:
-        why += "; the two do not have the same length"
+        why = say("{why}; the two do not have the same length", why=why)
     elif fits:
-        why += ", which fits " + " and ".join(f"{fit:.5g}" for fit in fits)
+        rates = f"{fits[0]:.5g}"
+        for fit in fits[1:]:
+            rates = say("{rates} and {rate:.5g}", rates=rates, rate=fit)
+        why = say("{why}, which fits {rates}", why=why, rates=rates)
     else:
-        why += ", which is not a usual rate"
-    return replace(timing, reason=why, question=f"{name}: how many rows a second? {why}. {_write(fits)}")
+        why = say("{why}, which is not a usual rate", why=why)
+    return replace(
+        timing,
+        reason=why,
+        question=say("{name}: how many rows a second? {why}. {write}", name=name, why=why, write=_write(fits)),
+    )
 
 
 def _write(fits: list[float] | None) -> str:
-    choices = " or ".join(USUAL[fit] for fit in fits[:3]) if fits else "25"
-    return f"Write the number in place of {ASK}, such as {choices}"
+    choices = say(" or ").join(USUAL[fit] for fit in fits[:3]) if fits else "25"
+    return say("Write the number in place of {mark}, such as {choices}", mark=ASK, choices=choices)

@@ -18,6 +18,7 @@ from mmcore.data.guess.raw import Raw, read_raw
 from mmcore.data.guess.words import DESCRIPTIONS, GROUPS, ITEMS, LABELS, SPLITS, common, holds, tokens
 from mmcore.data.sources.folder import check_item_name
 from mmcore.errors import CorpusError
+from mmcore.language import say
 
 _ALIKE = 0.75
 """Likeness of two names from which one may be the other misspelt."""
@@ -100,11 +101,16 @@ def find_streams(folder: Path, layout: Layout) -> Streams:
     for placed in layout.files:
         shown = placed.path.relative_to(folder).as_posix()
         if check_item_name(placed.item) != "ok":
-            found.left_out.append((shown, f"'{placed.item}' cannot name an item"))
+            found.left_out.append((shown, say("'{item}' cannot name an item", item=placed.item)))
             continue
         stream = found.streams.setdefault(_safe(placed.modality), Stream(_safe(placed.modality)))
         if placed.item in stream.load:
-            found.left_out.append((shown, f"item '{placed.item}' has {stream.sources[placed.item]} already"))
+            found.left_out.append(
+                (
+                    shown,
+                    say("item '{item}' has {source} already", item=placed.item, source=stream.sources[placed.item]),
+                )
+            )
             continue
         stream.load[placed.item] = lambda path=placed.path: read_raw(path)
         stream.sources[placed.item] = shown
@@ -138,9 +144,9 @@ def _take_table(found: Streams, path: Path, shown: str, raw: Raw) -> None:
     known = set(found.items)
     column, names = _item_column(raw.frame, known)
     if column is None:
-        why = "none of its columns names the items" if known else "no column with the names of items"
+        why = say("none of its columns names the items") if known else say("no column with the names of items")
         if raw.form == "array" or raw.form == "subtitles":
-            why = "it holds no item's name"
+            why = say("it holds no item's name")
         found.left_out.append((shown, why))
         return
     frame = raw.frame.drop(columns=[column])
@@ -149,19 +155,26 @@ def _take_table(found: Streams, path: Path, shown: str, raw: Raw) -> None:
     if once and _describes(path, frame):
         frame.index = pd.Index(names)
         found.describing[shown] = frame
-        found.notes.append(f"{shown}: one row an item ('{column}' names it)")
+        found.notes.append(say("{shown}: one row an item ('{column}' names it)", shown=shown, column=column))
         return
     name = _stream_name(path)
     stream = found.streams.setdefault(name, Stream(name))
     for item, index in rows.items():
         item = str(item)
         if check_item_name(item) != "ok":
-            found.left_out.append((f"{shown}, rows of '{item}'", f"'{item}' cannot name an item"))
+            found.left_out.append(
+                (
+                    say("{shown}, rows of '{item}'", shown=shown, item=item),
+                    say("'{item}' cannot name an item", item=item),
+                )
+            )
             continue
         part = Raw(frame.loc[index].reset_index(drop=True))
         stream.load[item] = lambda part=part: part
         stream.sources[item] = shown
-    found.notes.append(f"{shown}: rows of {len(rows)} items ('{column}' names the item)")
+    found.notes.append(
+        say("{shown}: rows of {n} items ('{column}' names the item)", shown=shown, n=len(rows), column=column)
+    )
 
 
 def _describes(path: Path, frame: pd.DataFrame) -> bool:
@@ -228,17 +241,32 @@ def _drop_misspelt(found: Streams) -> None:
             continue
         for name in mine:
             source = streams[name].drop(item)
-            where = source if len(set(streams[name].sources.values())) != 1 else f"{source}, rows of '{item}'"
+            where = (
+                source
+                if len(set(streams[name].sources.values())) != 1
+                else say("{shown}, rows of '{item}'", shown=source, item=item)
+            )
             found.left_out.append(
-                (where, f"only {name} has an item '{item}'. Nearest: '{near}', which has no {name}. Misspelt?")
+                (
+                    where,
+                    say(
+                        "only {name} has an item '{item}'. Nearest: '{near}', which has no {name}. Misspelt?",
+                        name=name,
+                        item=item,
+                        near=near,
+                    ),
+                )
             )
     for shown, frame in found.describing.items():
         strange = [str(item) for item in frame.index if str(item) not in has]
         if strange:
             listed = [
-                f"'{item}'" + (f" (nearest: '{n}')" if (n := misspelt(item, list(has))) else "") for item in strange
+                say("'{item}' (nearest: '{near}')", item=item, near=near)
+                if (near := misspelt(item, list(has)))
+                else say("'{name}'", name=item)
+                for item in strange
             ]
-            found.doubts.append(f"{shown} names items without a file: {common(listed)}")
+            found.doubts.append(say("{shown} names items without a file: {listed}", shown=shown, listed=common(listed)))
 
 
 def misspelt(name: str, others: list[str]) -> str | None:

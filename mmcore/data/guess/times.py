@@ -15,11 +15,17 @@ import pandas as pd
 
 from mmcore.data.guess.words import DURATIONS, ENDS, FRAMES, STARTS, TIMES, UNITS, tokens
 from mmcore.data.timing import FRAME_RATES
+from mmcore.language import later, say
 
 Form = Literal["points", "segments", "rows"]
 ASK = "???"
 """What the guess writes where only the reader knows."""
-_DECADES = ((1.0, "seconds"), (1e-3, "milliseconds"), (1e-6, "microseconds"), (1e-9, "nanoseconds"))
+_DECADES = (
+    (1.0, later("seconds")),
+    (1e-3, later("milliseconds")),
+    (1e-6, later("microseconds")),
+    (1e-9, later("nanoseconds")),
+)
 _NEAR = 0.02
 """Relative distance within which a ratio of lengths names a frame rate."""
 _SHORTEST_ITEM = 1.0
@@ -126,9 +132,10 @@ def time_column(names: list[str], rising: set[str], counts: set[str]) -> tuple[s
         if len(found) > 1:
             found = [name for name in found if name in rising] or found
         if found:
-            return found[0], "by its name" + (", and it rises in every item" if found[0] in rising else "")
+            rises = found[0] in rising
+            return found[0], say("by its name, and it rises in every item") if rises else say("by its name")
     if names and names[0] in rising and names[0] not in counts:
-        return names[0], "it is the first column and rises in every item"
+        return names[0], say("it is the first column and rises in every item")
     return None
 
 
@@ -180,8 +187,7 @@ def resolve_units(timings: dict[str, Timing]) -> dict[str, Timing]:
             found[name] = replace(timing, question=_question(name, timing))
         elif timing.by_name and timing.form != "rows":
             others = {other: t for other, t in found.items() if other != name and t.form != "rows" and t.known}
-            doubt = _contradicts(timing, others)
-            found[name] = replace(timing, question=None, reason=timing.reason + doubt)
+            found[name] = replace(timing, question=None, reason=_not_contradicted(timing, others))
     return found
 
 
@@ -191,8 +197,13 @@ def _by_itself(timing: Timing) -> Timing:
     column = timing.columns[0]
     unit = unit_in_name(column)
     if unit is not None:
-        said = dict(_DECADES)[unit]
-        return replace(timing, factor=unit, by_name=True, reason=f"{said}, as the name '{column}' says")
+        said = say(dict(_DECADES)[unit])
+        return replace(
+            timing,
+            factor=unit,
+            by_name=True,
+            reason=say("{said}, as the name '{column}' says", said=said, column=column),
+        )
     if timing.is_frames or set(tokens(column)) & FRAMES:
         return replace(timing, is_frames=True)
     steps = [span.step for span in timing.spans.values() if span.rows > 1]
@@ -200,10 +211,12 @@ def _by_itself(timing: Timing) -> Timing:
         return timing
     step = median(steps)
     if timing.form == "points" and step < 1:
-        return replace(timing, factor=1.0, reason=f"seconds, as rows are {step:.4g} apart")
+        return replace(timing, factor=1.0, reason=say("seconds, as rows are {step:.4g} apart", step=step))
     longest = max(span.length for span in timing.spans.values())
     if timing.form == "segments" and longest < 36_000:
-        return replace(timing, factor=1.0, reason=f"seconds, as segments start at fractions, {step:.3g} apart")
+        return replace(
+            timing, factor=1.0, reason=say("seconds, as segments start at fractions, {step:.3g} apart", step=step)
+        )
     return timing
 
 
@@ -219,22 +232,32 @@ def _against(timing: Timing, anchors: dict[str, Timing]) -> Timing:
         if not ratios:
             continue
         ratio = median(ratios)
-        ratio_text = f"items are {ratio:.4g} times as long as in {name}"
+        ratio_text = say("items are {ratio:.4g} times as long as in {name}", ratio=ratio, name=name)
         nearest = min(FRAME_RATES, key=lambda rate: abs(ratio / rate - 1))
         for factor, unit in _DECADES:
             # Frame numbers of a stream that covers little of its items must not pass for seconds.
             low = (0.2 if factor == 1 else 0.1) if timing.whole else 0.05
             if low < ratio * factor < 2 and not timing.is_frames:
                 return replace(
-                    timing, factor=factor, reason=f"{unit}, as {ratio_text}" if factor != 1 else f"seconds, as {name}"
+                    timing,
+                    factor=factor,
+                    reason=say("{unit}, as {why}", unit=say(unit), why=ratio_text)
+                    if factor != 1
+                    else say("seconds, as {name}", name=name),
                 )
         if timing.whole and abs(ratio / nearest - 1) <= _NEAR:
             near = [rate for rate in FRAME_RATES if abs(ratio / rate - 1) <= _frame_spread(ratios, timing)]
             if len(near) == 1:
-                why = f"frame numbers, {near[0]:g} a second, as {ratio_text}"
+                why = say("frame numbers, {rate:g} a second, as {why}", rate=near[0], why=ratio_text)
                 return replace(timing, factor=1 / near[0], reason=why, is_frames=True)
             return replace(
-                timing, is_frames=True, reason=f"{ratio_text}: frame numbers, {_or(near or [nearest])} a second?"
+                timing,
+                is_frames=True,
+                reason=say(
+                    "{why}: frame numbers, {rates} a second?",
+                    why=ratio_text,
+                    rates=_or(near or [nearest]),
+                ),
             )
         timing = replace(timing, reason=ratio_text)
     return timing
@@ -259,12 +282,14 @@ def _against_each_other(unknown: dict[str, Timing]) -> dict[str, Timing]:
         500 < length / lengths[shortest] < 2000 for length in lengths.values()
     ):
         return unknown
-    anchor = replace(unknown[shortest], factor=1.0, reason="seconds: another stream of the items is in milliseconds")
+    anchor = replace(
+        unknown[shortest], factor=1.0, reason=say("seconds: another stream of the items is in milliseconds")
+    )
     return {name: anchor if name == shortest else _against(t, {shortest: anchor}) for name, t in unknown.items()}
 
 
-def _contradicts(timing: Timing, others: dict[str, Timing]) -> str:
-    """A remark where the unit in a name makes items far longer or shorter than another stream does."""
+def _not_contradicted(timing: Timing, others: dict[str, Timing]) -> str:
+    """The reason, with a remark where the unit in a name makes items far longer or shorter than another stream does."""
     assert timing.factor is not None
     for name, other in others.items():
         assert other.factor is not None
@@ -274,23 +299,38 @@ def _contradicts(timing: Timing, others: dict[str, Timing]) -> str:
             if item in other.spans and other.spans[item].length > 0
         ]
         if ratios and not 0.02 < median(ratios) < 50:
-            return f"; but its items are {median(ratios):.3g} times as long as in {name}"
-    return ""
+            return say(
+                "{why}; but its items are {ratio:.3g} times as long as in {name}",
+                why=timing.reason,
+                ratio=median(ratios),
+                name=name,
+            )
+    return timing.reason
 
 
 def _question(name: str, timing: Timing) -> str:
     if timing.is_frames:
-        more = f" ({timing.reason})" if timing.reason else ""
-        return f"{name}: '{timing.columns[0]}' counts frames. Frames a second?{more} Write rate: 1/FRAMES_A_SECOND"
+        named = {"name": name, "column": timing.columns[0]}
+        if not timing.reason:
+            return say("{name}: '{column}' counts frames. Frames a second? Write rate: 1/FRAMES_A_SECOND", **named)
+        return say(
+            "{name}: '{column}' counts frames. Frames a second? ({why}) Write rate: 1/FRAMES_A_SECOND",
+            why=timing.reason,
+            **named,
+        )
     spans = list(timing.spans.values())
     steps = [span.step for span in spans if span.rows > 1]
-    spacing = f"about {median(steps):g} apart" if steps else "one a table"
-    more = f"; {timing.reason}" if timing.reason else ""
-    return (
-        f"{name}: in what unit is '{timing.columns[0]}' (times {spacing}{more})? "
-        "Write rate: 1 for seconds, 0.001 for milliseconds, 1/25 for frames of 25 a second"
+    times = say("times about {step:g} apart", step=median(steps)) if steps else say("times one a table")
+    if timing.reason:
+        times = say("{first}; {second}", first=times, second=timing.reason)
+    return say(
+        "{name}: in what unit is '{column}' ({times})? "
+        "Write rate: 1 for seconds, 0.001 for milliseconds, 1/25 for frames of 25 a second",
+        name=name,
+        column=timing.columns[0],
+        times=times,
     )
 
 
 def _or(rates: list[float]) -> str:
-    return " or ".join(f"{rate:g}" for rate in rates)
+    return say(" or ").join(f"{rate:g}" for rate in rates)

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from mmcore.language import say
+
 
 def split(text: str) -> tuple[str, ...]:
     """The words of a line."""
@@ -68,6 +70,8 @@ EMBEDDINGS = frozenset(
 )
 """Numbered columns that belong together as one vector."""
 
+TEXTS = frozenset(split("text sentence sentences transcript transcription utterance words subtitle 字幕 文章"))
+"""Columns of free text."""
 TIMES = split(
     "timestamp timestamps time times t ts seconds second secs sec s ms msec millis milliseconds us usec microseconds "
     "ns nanoseconds 時刻 時間 frame frames framenumber"
@@ -124,4 +128,5 @@ def names_stream(name: str) -> bool:
 
 def common(names: list[str], limit: int = 5) -> str:
     """The first few names, for a sentence."""
-    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+    text, more = ", ".join(names[:limit]), len(names) - limit
+    return say("{names} and {n} more", names=text, n=more) if more > 0 else text

@@ -82,11 +82,11 @@ class Place:
     def cells(self) -> tuple[str, str, str]:
         """Condition, group and base as cells of a table: keys in files, words on the page."""
         condition, tracked = self.condition, self.condition.removeprefix("tracks ")
-        if condition in CONDITIONS:
-            condition = Word(condition, self.called)
-        elif condition != tracked:
+        if condition != tracked:
             condition = Word(condition, later("tracks {parameter}"), parameter=tracked)
-        return condition, *(Word(name) if name in GROUPS else name for name in (self.group, self.base))
+        condition = Word(condition, self.called) if condition in CONDITIONS else condition
+        group, base = (Word(name) if name in GROUPS else name for name in (self.group, self.base))
+        return condition, group, base
 
     @property
     def shown_base(self) -> str:
