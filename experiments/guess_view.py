@@ -9,7 +9,7 @@ from mmcore.data.guess.columns import ColumnGuess
 from mmcore.data.guess.corpus import CorpusGuess, Modality
 from mmcore.data.guess.targets import TargetGuess
 from mmcore.data.guess.times import ASK, Timing
-from mmcore.language import say
+from mmcore.language import say, shown
 from reports.lines import padded, wrapped
 from reports.numbers import counted
 
@@ -31,13 +31,13 @@ def guess_text(guess: CorpusGuess, folder: Path) -> str:
     ]
     lines += ["", say("Guessed")]
     for text in guess.notes:
-        head, _, rest = text.partition(": ")
+        head, _, rest = shown(text).partition(": ")
         lines += _entry(head, rest)
-    lines += _entry(say("groups"), guess.people.group_reason)
+    lines += _entry(say("groups"), shown(guess.people.group_reason))
     if guess.people.side:
-        lines += _entry(say("sides"), guess.people.side_reason)
+        lines += _entry(say("sides"), shown(guess.people.side_reason))
     lines += _entry(
-        say("step"), say("rows are steps") if guess.step is None else f"{guess.step:g} s", guess.step_reason
+        say("step"), say("rows are steps") if guess.step is None else f"{guess.step:g} s", shown(guess.step_reason)
     )
     for modality in guess.modalities:
         lines += _modality(modality, guess)
@@ -55,7 +55,7 @@ def guess_text(guess: CorpusGuess, folder: Path) -> str:
         lines += [line for text in guess.doubts for line in _point(text)]
     if guess.left_out:
         lines += ["", say("Left out")]
-        lines += [line for path, why in guess.left_out[: 2 * _SHOWN] for line in _point(f"{path}: {why}")]
+        lines += [line for path, why in guess.left_out[: 2 * _SHOWN] for line in _point(f"{shown(path)}: {shown(why)}")]
         if len(guess.left_out) > 2 * _SHOWN:
             lines.append(f"  {say('and {n} more', n=len(guess.left_out) - 2 * _SHOWN)}")
     lines += [
@@ -148,7 +148,9 @@ def _modality(modality: Modality, guess: CorpusGuess) -> Iterator[str]:
             ),
         )  # fmt: skip
     unread = [
-        f"{column.name} ({column.reason})" for column in modality.columns if column.kind is None and column.name != text
+        say("{name} ({reason})", name=column.name, reason=shown(column.reason))
+        for column in modality.columns
+        if column.kind is None and column.name != text
     ]
     if unread:
         yield from _entry("", say("not read: {names}", names=_some(unread, ", ")))
@@ -157,7 +159,7 @@ def _modality(modality: Modality, guess: CorpusGuess) -> Iterator[str]:
 
 
 def _target(target: TargetGuess, guess: CorpusGuess) -> Iterator[str]:
-    yield from _entry(target.name, say("predicted, as {reason}", reason=target.reason))
+    yield from _entry(target.name, say("predicted, as {reason}", reason=shown(target.reason)))
     yield from _entry("", _columns(target.columns))
     if target.stream is not None and target.scope == "step":
         yield from _entry("", _times(target.stream.timing, guess.step is not None))
@@ -180,7 +182,7 @@ def _times(timing: Timing, timed: bool) -> str:
         text = say("times in '{column}'", column=timing.columns[0])
     if timing.form != "rows" and timing.factor is None:
         return say("{text}, in unit {mark}", text=text, mark=ASK)
-    text = say("{text}: {reason}", text=text, reason=timing.reason) if timing.reason and timing.known else text
+    text = say("{text}: {reason}", text=text, reason=shown(timing.reason)) if timing.reason and timing.known else text
     return say("{text}; moved by {offset:g} s", text=text, offset=timing.offset) if timing.offset else text
 
 
@@ -208,4 +210,4 @@ def _entry(head: str, text: str, reason: str = "") -> list[str]:
 
 
 def _point(text: str) -> list[str]:
-    return wrapped(text, _WIDTH, "  - ", "    ")
+    return wrapped(shown(text), _WIDTH, "  - ", "    ")

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from string import Formatter
-from typing import Final, Literal, cast, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from mmcore.errors import ConfigError
 
@@ -116,6 +116,40 @@ def _script(letter: str) -> str:
     if letter.isascii():
         return _LATIN if letter.isalnum() or letter in "_%" else ""
     return _JAPANESE if "\u3041" <= letter <= "\u30ff" or "\u4e00" <= letter <= "\u9fff" else ""
+
+
+class Told(str):
+    """A sentence in English that can be said in the reader's language as well; see :func:`told`."""
+
+    __slots__ = ("_text", "_values")
+
+    _text: str
+    _values: Mapping[str, object]
+
+    @property
+    def shown(self) -> str:
+        """In the language of this moment."""
+        return say(self._text, **{name: shown(value) for name, value in self._values.items()})
+
+
+def told(text: str, /, **values: object) -> Told:
+    """A sentence that is English wherever it is written, and is said where it is shown, by :func:`shown`.
+
+    For what a file keeps whose bytes count, such as the comments of ``corpus.yaml``, and a terminal shows too. A value
+    may be told itself.
+
+    Example:
+        >>> told("{n} of {all} items", n=2, all=3)
+        '2 of 3 items'
+    """
+    made = Told(text.format(**values) if values else text)
+    made._text, made._values = text, values
+    return made
+
+
+def shown(value: Any) -> Any:
+    """A told sentence in the language of this moment; anything else as it is."""
+    return value.shown if isinstance(value, Told) else value
 
 
 def later(text: str, /) -> str:

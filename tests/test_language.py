@@ -21,7 +21,7 @@ SPOKEN_THROUGHOUT: tuple[str, ...] = (
     "reports/verdicts",
     *(f"mmcore/data/guess/{name}.py" for name in (
         "analyse", "clocks", "columns", "corpus", "facts", "layout", "people", "rates", "raw", "streams", "subtitles",
-        "targets", "times", "write",
+        "targets", "times",
     )),
     "experiments/guess_view.py",
     *(f"experiments/cli/{name}.py" for name in (
@@ -44,7 +44,7 @@ NO_SENTENCES = frozenset({
     "mmstudy: ablation studies for multimodal sequence models", "figure '{}' has nothing to draw here",
     "the report has no figure '{}'", "missing from font", "outside lower center", "outside upper left",
     "Glyph .* missing from font",
-    "end of {} and {}", "#     parameters: [{name: COLUMN, kind: categorical, labels: [a, b], component: COLUMN}]",
+    "end of {} and {}",
     "% lualatex または xelatex でコンパイルしてください。",
 })  # fmt: skip
 """Keys, names of streams of random numbers, parts of errors, and what other programs read."""

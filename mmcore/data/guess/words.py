@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from mmcore.language import say
+from mmcore.language import told
 
 
 def split(text: str) -> tuple[str, ...]:
@@ -127,6 +127,8 @@ def names_stream(name: str) -> bool:
 
 
 def common(names: list[str], limit: int = 5) -> str:
-    """The first few names, for a sentence."""
-    text, more = ", ".join(names[:limit]), len(names) - limit
-    return say("{names} and {n} more", names=text, n=more) if more > 0 else text
+    """The first few names, for a sentence; told, where there are several."""
+    text, more = names[0] if names else "", len(names) - limit
+    for name in names[1:limit]:
+        text = told("{first}, {second}", first=text, second=name)
+    return told("{names} and {n} more", names=text, n=more) if more > 0 else text

@@ -5,26 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from unicodedata import east_asian_width
 
 import pandas as pd
 
 from mmcore.data.guess.columns import ColumnGuess
-from mmcore.data.guess.corpus import TARGETS, CorpusGuess, Modality
+from mmcore.data.guess.corpus import CorpusGuess, Modality
 from mmcore.data.guess.times import ASK, Timing
 from mmcore.data.sources.writing import new_corpus, write_items
 from mmcore.errors import CorpusError
-from mmcore.language import later, say
 
 _WIDTH = 100
 _ROOM = 34
 """Column at which comments beside short lines start."""
-_MADE = {
-    "words": later("'{name}' was made: the number of words of {source}"),
-    "characters": later("'{name}' was made: the number of characters of {source}"),
-}
-_PIECES = re.compile(r"\s*(?:[^\s\u3000-\u9fff\uff00-\uffef]+|\S)[、。）」]*")
-"""What is not broken: a word of Latin letters; behind any Japanese letter a line may end, but none begins with 。"""
 
 
 def write_corpus(guess: CorpusGuess, folder: Path) -> Path:
@@ -80,10 +72,10 @@ def _write_items(guess: CorpusGuess, folder: Path) -> None:
 def yaml_lines(guess: CorpusGuess) -> list[str]:
     """The lines of ``corpus.yaml``; every guess has its reason in a comment beside or above it."""
     return [
-        f"# {say('Guessed by: mmstudy data init {raw}', raw=guess.raw)}",
-        "# " + say("Each guess has its reason beside it. Correct what is wrong here; the tables hold the raw columns."),
-        *([f"# {say('Fill in each {mark} first.', mark=ASK)}"] if any(ASK in line for line in _body(guess)) else []),
-        f"# {say('Then: mmstudy data check DIR')}",
+        f"# Guessed by: mmstudy data init {guess.raw}",
+        "# Each guess has its reason beside it. Correct what is wrong here; the tables hold the raw columns.",
+        *([f"# Fill in each {ASK} first."] if any(ASK in line for line in _body(guess)) else []),
+        "# Then: mmstudy data check DIR",
         *_body(guess),
     ]
 
@@ -91,7 +83,7 @@ def yaml_lines(guess: CorpusGuess) -> list[str]:
 def _body(guess: CorpusGuess) -> list[str]:
     lines = ["format: 1", f"name: {_text(guess.name)}"]
     step = "null" if guess.step is None else f"{guess.step:g}"
-    lines += [_beside(f"step: {step}", _step(guess))]
+    lines += [_beside(f"step: {step}", f"{'' if guess.step is None else 'seconds; '}{guess.step_reason}")]
     lines += ["modalities:"]
     for modality in guess.modalities:
         lines += _modality(modality, guess)
@@ -99,27 +91,22 @@ def _body(guess: CorpusGuess) -> list[str]:
     return lines
 
 
-def _step(guess: CorpusGuess) -> str:
-    return guess.step_reason if guess.step is None else say("seconds; {reason}", reason=guess.step_reason)
-
-
 def _modality(modality: Modality, guess: CorpusGuess) -> Iterator[str]:
     have = len(guess.items) - len(modality.missing)
-    yield _beside(f"  {_text(modality.name)}:", say("{n} of {all} items", n=have, all=len(guess.items)))
+    yield _beside(f"  {_text(modality.name)}:", f"{have} of {len(guess.items)} items")
     yield from _times(modality.timing, "    ", guess.step is not None)
     missing = sorted({value for column in modality.features for value in column.missing_values})
     if missing:
-        yield _beside(f"    missing_values: [{', '.join(map(_number, missing))}]", say("far from all other values"))
+        yield _beside(f"    missing_values: [{', '.join(map(_number, missing))}]", "far from all other values")
     yield "    features:"
     for column in modality.features:
         yield from _feature(column)
     for column in modality.columns:
         if column.kind is None:
-            yield from _comment(say("'{name}' is not read: {reason}", name=column.name, reason=column.reason), "      ")
+            yield from _comment(f"'{column.name}' is not read: {column.reason}", "      ")
     for name, rule in modality.stream.added.items():
         if any(column.name == name for column in modality.features):
-            what, _, source = rule.partition(" of ")
-            yield from _comment(say(_MADE[what], name=name, source=source), "      ")
+            yield from _comment(f"'{name}' was made: the number of {rule}", "      ")
 
 
 def _feature(column: ColumnGuess) -> Iterator[str]:
@@ -135,8 +122,8 @@ def _times(timing: Timing, indent: str, timed: bool) -> Iterator[str]:
     if not timed:
         return
     if timing.form == "rows":
-        reason = timing.reason or say("its files have no times")
-        yield from _comment(say("rows a second: {reason}", reason=reason), indent)
+        reason = timing.reason or "its files have no times"
+        yield from _comment(f"rows a second: {reason}", indent)
         yield f"{indent}sampling_rate: {timing.sampling_rate or ASK}"
         return
     if timing.form == "segments":
@@ -148,12 +135,12 @@ def _times(timing: Timing, indent: str, timed: bool) -> Iterator[str]:
         yield from _comment(timing.question or timing.reason, indent)
         yield f"{indent}rate: {ASK}"
     elif timing.factor == 1.0:
-        yield from _comment(say("times: {reason}", reason=timing.reason), indent)
+        yield from _comment(f"times: {timing.reason}", indent)
     else:
-        yield from _comment(say("times: {reason}", reason=timing.reason), indent)
+        yield from _comment(f"times: {timing.reason}", indent)
         yield f"{indent}rate: {_factor(timing)}"
     if timing.offset:
-        yield _beside(f"{indent}offset: {timing.offset:g}", say("seconds added to every time"))
+        yield _beside(f"{indent}offset: {timing.offset:g}", "seconds added to every time")
 
 
 def _factor(timing: Timing) -> str:
@@ -166,12 +153,10 @@ def _factor(timing: Timing) -> str:
 def _targets(guess: CorpusGuess) -> Iterator[str]:
     target = guess.target
     if target is None:
-        yield from _comment(next(text for text in guess.questions if text.startswith(TARGETS)), "")
+        yield from _comment(next(text for text in guess.questions if text.startswith("targets")), "")
         yield from _comment(
-            say(
-                "Put one table an item into a folder labels/, or name a modality whose columns are forecast, and write "
-                "for example:"
-            ),
+            "Put one table an item into a folder labels/, or name a modality whose columns are forecast, and write for "
+            "example:",
             "",
         )
         yield "#   targets:"
@@ -180,18 +165,18 @@ def _targets(guess: CorpusGuess) -> Iterator[str]:
         yield f"targets: {ASK}"
         return
     yield "targets:"
-    yield _beside(f"  from: {_text(target.name)}", say("as {reason}", reason=target.reason))
+    yield _beside(f"  from: {_text(target.name)}", f"as {target.reason}")
     yield f"  scope: {target.scope}"
     if target.stream is not None and target.scope == "step":
         yield from _times(target.stream.timing, "  ", guess.step is not None)
     missing = sorted({value for column in target.columns for value in column.missing_values})
     if missing:
-        yield _beside(f"  missing_values: [{', '.join(map(_number, missing))}]", say("far from all other values"))
+        yield _beside(f"  missing_values: [{', '.join(map(_number, missing))}]", "far from all other values")
     yield "  parameters:"
     for column in target.columns:
         yield from _parameter(column)
     if target.unused:
-        yield from _comment(say("not predicted: {names}", names=", ".join(target.unused)), "    ")
+        yield from _comment("not predicted: " + ", ".join(target.unused), "    ")
 
 
 def _parameter(column: ColumnGuess) -> Iterator[str]:
@@ -212,19 +197,12 @@ def _beside(line: str, comment: str) -> str:
 
 def _comment(text: str, indent: str) -> Iterator[str]:
     line = f"{indent}#"
-    for piece in _PIECES.findall(text):
-        between = " " if piece[0].isspace() or line.endswith("#") else ""
-        word = between + piece.strip()
-        if _columns(line) + _columns(word) > _WIDTH and not line.endswith("#"):
+    for word in text.split():
+        if len(line) + len(word) + 1 > _WIDTH and not line.endswith("#"):
             yield line
-            line, word = f"{indent}#", f" {word.strip()}"
-        line += word
+            line = f"{indent}#"
+        line += f" {word}"
     yield line
-
-
-def _columns(text: str) -> int:
-    """Columns of a terminal that a text takes: two for a Japanese letter."""
-    return sum(1 + (east_asian_width(letter) in "WF") for letter in text)
 
 
 def _number(value: float) -> str:
