@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 from mmcore.language import told
@@ -126,7 +127,7 @@ def names_stream(name: str) -> bool:
     return holds(name, words - COUNTED if re.search(r"\d", name) else words)
 
 
-def common(names: list[str], limit: int = 5) -> str:
+def common(names: Sequence[str], limit: int = 5) -> str:
     """The first few names, for a sentence; told, where there are several."""
     text, more = names[0] if names else "", len(names) - limit
     for name in names[1:limit]:

@@ -20,6 +20,7 @@ from mmcore.data.sources.folder import check_item_name
 from mmcore.data.sources.writing import write_items, write_table, write_yaml
 from mmcore.data.sources.written import WrittenClock, WrittenCorpus, WrittenFeature
 from mmcore.errors import CorpusError
+from mmcore.language import told
 
 LABELS = "labels"
 TIMES = ("time", "start", "end")
@@ -227,12 +228,17 @@ class Gathering:
         split = {"train", "test"} <= sided and None not in sided and not crossing
         if crossing:
             self.left_out[
-                f"the published split: groups lie on two of its sides ({some(crossing)}), so a model could know test "
-                "items by their group; it stays in items.csv as published_split, and splits are drawn by group"
+                told(
+                    "the published split: groups lie on two of its sides ({groups}), so a model could know test items "
+                    "by their group; it stays in items.csv as published_split, and splits are drawn by group",
+                    groups=some(crossing),
+                )
             ] = 1
         elif sided != {None} and not split:
             there = ", ".join(sorted(side for side in sided if side)) or "none"
-            self.left_out[f"the published split: it has no train and test for every item (it has {there})"] = 1
+            self.left_out[
+                told("the published split: it has no train and test for every item (it has {sides})", sides=there)
+            ] = 1
         kept = "split" if split else "published_split"
         sides = [] if sided == {None} else [kept]
         rows = [
@@ -254,37 +260,58 @@ class Gathering:
         groups = len({group for _, group, _, _ in self._rows})
         sides = Counter(side for _, _, side, _ in self._rows if side is not None)
         split = ", ".join(f"{count} {side}" for side, count in sides.items())
-        lines = [f"{len(self._rows)} items in {groups} groups" + (f" ({split})" if split else "")]
+        counts = {"items": len(self._rows), "groups": groups}
+        lines: list[str] = [
+            told("{items} items in {groups} groups ({split})", split=split, **counts)
+            if split
+            else told("{items} items in {groups} groups", **counts)
+        ]
         for modality, facts in self._facts.items():
-            shown = facts.folder if facts.folder == modality else f"{facts.folder} (was '{modality}')"
-            low, middle, high = min(facts.rows), int(np.median(facts.rows)), max(facts.rows)
-            absent = len(self._rows) - facts.items
-            lines.append(
-                f"{shown}: {facts.width} column{'s' * (facts.width > 1)}, {low} to {high} rows an item "
-                f"(median {middle})"
-                + (f", absent in {absent} items" if absent else "")
-                + (f", {facts.infinite} infinite cells written as empty" if facts.infinite else "")
-                + (f", {facts.empty} empty cells" if facts.empty else "")
-            )
+            lines.append(_wrote_modality(modality, facts, len(self._rows) - facts.items))
         others = [column for columns in list(self._labels.values())[:1] for column in columns]
         others = [column for column in others if column not in targets and column not in TIMES]
-        lines.append(f"labels: {', '.join(targets)}" + (f"; also in the table: {', '.join(others)}" if others else ""))
+        labels = told("labels: {names}", names=", ".join(targets))
+        more = ", ".join(others)
+        lines.append(told("{labels}; also in the table: {names}", labels=labels, names=more) if others else labels)
         return lines
 
     def _left_out(self) -> list[str]:
-        lines = [reason if count == 1 else f"{count} × {reason}" for reason, count in self.left_out.items()]
+        lines = [
+            reason if count == 1 else told("{count} × {reason}", count=count, reason=reason)
+            for reason, count in self.left_out.items()
+        ]
         if self._bare:
-            lines.append(f"{len(self._bare)} items without a row in any modality: {some(self._bare)}")
+            named = {"n": len(self._bare), "names": some(self._bare)}
+            lines.append(told("{n} items without a row in any modality: {names}", **named))
         if self._renamed:
             lines.append(
-                f"{len(self._renamed)} names that cannot name a file, or differ in capitals alone, were changed: "
-                + some(self._renamed)
+                told(
+                    "{n} names that cannot name a file, or differ in capitals alone, were changed: {names}",
+                    n=len(self._renamed),
+                    names=some(self._renamed),
+                )
             )
         return lines
 
     def _embedding_notes(self) -> list[str]:
         wide = [facts.folder for modality, facts in self._facts.items() if _is_embedding(modality, facts)]
-        return [f"{', '.join(wide)}: kind embedding, by name and width"] if wide else []
+        return [told("{names}: kind embedding, by name and width", names=", ".join(wide))] if wide else []
+
+
+def _wrote_modality(modality: str, facts: _Facts, absent: int) -> str:
+    folder = facts.folder if facts.folder == modality else told("{name} (was '{old}')", name=facts.folder, old=modality)
+    low, middle, high = min(facts.rows), int(np.median(facts.rows)), max(facts.rows)
+    counts = {"name": folder, "n": facts.width, "low": low, "high": high, "middle": middle}
+    text = (
+        told("{name}: {n} columns, {low} to {high} rows an item (median {middle})", **counts)
+        if facts.width > 1
+        else told("{name}: {n} column, {low} to {high} rows an item (median {middle})", **counts)
+    )
+    if absent:
+        text = told("{text}, absent in {n} items", text=text, n=absent)
+    if facts.infinite:
+        text = told("{text}, {n} infinite cells written as empty", text=text, n=facts.infinite)
+    return told("{text}, {n} empty cells", text=text, n=facts.empty) if facts.empty else text
 
 
 def _is_embedding(modality: str, facts: _Facts) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mmcore.errors import CorpusError
+from mmcore.language import say, shown, told
 
 SIDES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -99,15 +100,15 @@ class Imported:
 
     def lines(self) -> list[str]:
         """The whole as text for a terminal, with the next command last."""
-        report = [f"wrote {self.folder}", *(f"  {line}" for line in self.wrote)]
+        report = [say("wrote {folder}", folder=self.folder), *(f"  {shown(line)}" for line in self.wrote)]
         for title, lines in (
-            ("left out", self.left_out),
-            ("noted", self.notes),
-            ("guessed; change it in corpus.yaml", self.guessed),
+            (say("left out:"), self.left_out),
+            (say("noted:"), self.notes),
+            (say("guessed; change it in corpus.yaml:"), self.guessed),
         ):
             if lines:
-                report += [f"{title}:", *(f"  {line}" for line in lines)]
-        return [*report, f"next: mmstudy data inspect {self.folder}"]
+                report += [title, *(f"  {shown(line)}" for line in lines)]
+        return [*report, say("next: mmstudy data inspect {folder}", folder=self.folder)]
 
 
 def parse_rates(texts: Iterable[str]) -> dict[str, str]:
@@ -182,7 +183,8 @@ def clean(text: str) -> str:
 def some(names: Sequence[str], most: int = 3) -> str:
     """The first few names, and how many more there are."""
     more = len(names) - most
-    return ", ".join(f"'{name}'" for name in names[:most]) + (f" and {more} more" if more > 0 else "")
+    text = ", ".join(f"'{name}'" for name in names[:most])
+    return told("{names} and {n} more", names=text, n=more) if more > 0 else text
 
 
 def check_claim(shape: Sequence[int], itemsize: int, what: str, where: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from mmcore.data.importers.mult import import_mult
 from mmcore.data.importers.sample import Options
 from mmcore.data.sources.folder import FolderSource
 from mmcore.errors import CorpusError
+from mmcore.language import speaking
 
 WIDTH = {"text": 6, "audio": 4, "vision": 3}
 COUNTS = {"train": 8, "valid": 4, "test": 4}
@@ -349,3 +351,17 @@ def test_unaligned_mult_loses_its_padding_at_the_front(tmp_path: Path) -> None:
     # Both are spread over the same span, in units of rows of the sparsest modality.
     assert audio["time"].iloc[0] == text["time"].iloc[0] == 0
     assert audio["time"].iloc[-1] * len(audio) / (len(audio) - 1) == pytest.approx(len(text))
+
+
+def test_a_report_is_said_in_japanese_and_the_corpus_is_the_same(tmp_path: Path) -> None:
+    path = saved(tmp_path / "unaligned.pkl", mmsa(aligned=False))
+    english = import_mmsa(path, tmp_path / "english", Options())
+    with speaking("ja"):
+        japanese = import_mmsa(path, tmp_path / "japanese", Options())
+        lines = japanese.lines()
+    assert [line for line in lines if re.search(r"(?<![\w/.'])[A-Za-z][a-z]+(?: [a-z]+){2,}", line)][:-1] == []
+    assert (lines[0], lines[-1]) == (
+        f"{japanese.folder} を書きました", f"次の手順: mmstudy data inspect {japanese.folder}",
+    )  # fmt: skip
+    # Its bytes are the corpus's key.
+    assert (japanese.folder / "corpus.yaml").read_bytes() == (english.folder / "corpus.yaml").read_bytes()
