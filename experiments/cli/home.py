@@ -164,7 +164,7 @@ def _as_text(checked: Checked) -> str:
     if checked.busy:
         lines.append(say("left out: {runs} in training", runs=counted(checked.busy, "run")))
     lines += [say("removed: {path}", path=one.where) for one in checked.removed]
-    lines += [f"{one.kind}: {one.message}" for one in checked.findings]
+    lines += [f"{say(one.kind)}: {one.shown}" for one in checked.findings]
     lines.append(counted(len(checked.findings), "finding") if checked.findings else say("nothing is wrong"))
     return "\n".join(lines)
 

@@ -19,6 +19,7 @@ from experiments.upkeep.findings import Finding, entries, leftovers, of_system, 
 from experiments.upkeep.locks import held, is_held
 from mmcore.errors import MMStudyError
 from mmcore.files import read_bytes, read_kept
+from mmcore.language import told
 
 _OBJECT = TypeAdapter(dict[str, Any])
 _RUNNING = """
@@ -44,9 +45,15 @@ def check_tracking(home: Home) -> Iterator[Finding | int]:
         yield of_system(problem, path)
     except sqlite3.Error as problem:
         yield Finding(
-            "broken", path, "MLflow's database must be whole", str(problem)[:160],
-            "Rename it: mmstudy sync STUDY makes a new one from the records, without what you wrote in MLflow yourself",
-        )  # fmt: skip
+            "broken",
+            path,
+            told("MLflow's database must be whole"),
+            str(problem)[:160],
+            told(
+                "Rename it: mmstudy sync STUDY makes a new one from the records, without what you wrote in MLflow "
+                "yourself"
+            ),
+        )
 
 
 def _check_database(database: sqlite3.Connection, path: Path, home: Home, busy: bool) -> Iterator[Finding]:
@@ -57,15 +64,21 @@ def _check_database(database: sqlite3.Connection, path: Path, home: Home, busy: 
         trained = is_held(home.run(fingerprint) / "run.lock") if fingerprint else busy
         if not trained:
             yield Finding(
-                "unfinished", path, f"MLflow shows a run of study '{study}' as RUNNING that nobody trains",
-                f"run {run}", f"mmstudy sync {study} closes it, with the options of the study; so does mmstudy run",
-            )  # fmt: skip
+                "unfinished",
+                path,
+                told("MLflow shows a run of study '{study}' as RUNNING that nobody trains", study=study),
+                told("run {run}", run=run),
+                told("mmstudy sync {study} closes it, with the options of the study; so does mmstudy run", study=study),
+            )
     there = addresses(database, home)
     if there is not None:
         yield Finding(
-            "elsewhere", path, "artifacts of a moved home lie in the home", f"addresses in {there}",
-            "mmstudy sync STUDY rewrites them; so does any command that trains",
-        )  # fmt: skip
+            "elsewhere",
+            path,
+            told("artifacts of a moved home lie in the home"),
+            told("addresses in {place}", place=there),
+            told("mmstudy sync STUDY rewrites them; so does any command that trains"),
+        )
 
 
 def check_searches(home: Home) -> Iterator[Finding | int]:
@@ -73,9 +86,12 @@ def check_searches(home: Home) -> Iterator[Finding | int]:
     for path in entries(home.root / "search"):
         if path.name.endswith(".journal.lock") and not is_held(path.with_suffix("").with_suffix(".guard")):
             yield Finding(
-                "leftover", path, "another program locked this search and did not unlock it", None,
-                "Close dashboards of this search; mmstudy home check --mend removes it",
-            )  # fmt: skip
+                "leftover",
+                path,
+                told("another program locked this search and did not unlock it"),
+                None,
+                told("Close dashboards of this search; mmstudy home check --mend removes it"),
+            )
         if path.suffix == ".journal" and not is_held(path.with_suffix(".guard")):
             yield 0
             yield from _check_journal(path)
@@ -90,9 +106,12 @@ def _check_journal(path: Path) -> Iterator[Finding]:
     whole, _, torn = text.rpartition(b"\n")
     if torn:
         yield Finding(
-            "unfinished", path, "a journal ends with a whole line", f"{len(torn)} bytes of one",
-            "mmstudy run STUDY cuts it off and goes on",
-        )  # fmt: skip
+            "unfinished",
+            path,
+            told("a journal ends with a whole line"),
+            told("{n} bytes of one", n=len(torn)),
+            told("mmstudy run STUDY cuts it off and goes on"),
+        )
     for number, line in enumerate(whole.splitlines(), 1):
         try:
             found = orjson.loads(line)
@@ -100,9 +119,12 @@ def _check_journal(path: Path) -> Iterator[Finding]:
             found = str(problem)
         if not isinstance(found, dict) or "op_code" not in found:
             yield Finding(
-                "broken", path, f"line {number} of a journal must be an entry of Optuna's", str(found)[:80],
-                "Rename the journal: the search then starts again, and finished runs are reused",
-            )  # fmt: skip
+                "broken",
+                path,
+                told("line {number} of a journal must be an entry of Optuna's", number=number),
+                str(found)[:80],
+                told("Rename the journal: the search then starts again, and finished runs are reused"),
+            )
             return
     from experiments.tuning.travel import lost_trials
 
@@ -112,14 +134,24 @@ def _check_journal(path: Path) -> Iterator[Finding]:
         try:
             for search, number in lost_trials(copy):
                 yield Finding(
-                    "unfinished", path, f"trial {number} of the search '{search}' belongs to a process that died",
-                    None, "mmstudy run STUDY gives it to another process",
-                )  # fmt: skip
+                    "unfinished",
+                    path,
+                    told(
+                        "trial {number} of the search '{search}' belongs to a process that died",
+                        number=number,
+                        search=search,
+                    ),
+                    None,
+                    told("mmstudy run STUDY gives it to another process"),
+                )
         except MMStudyError as error:
             yield Finding(
-                "broken", path, "a journal must hold what Optuna can read", error.found,
-                "Rename the journal: the search then starts again, and finished runs are reused",
-            )  # fmt: skip
+                "broken",
+                path,
+                told("a journal must hold what Optuna can read"),
+                error.found,
+                told("Rename the journal: the search then starts again, and finished runs are reused"),
+            )
 
 
 def check_reports(home: Home) -> Iterator[Finding | int]:
@@ -147,9 +179,12 @@ def check_notes(home: Home) -> Iterator[Finding | int]:
     for path in entries(home.root / "work"):
         if not is_held(path):
             yield Finding(
-                "leftover", path, "a command that was killed left its lock", None,
-                "mmstudy home check --mend removes it",
-            )  # fmt: skip
+                "leftover",
+                path,
+                told("a command that was killed left its lock"),
+                None,
+                told("mmstudy home check --mend removes it"),
+            )
     if not is_held(home.root / "import.lock"):
         yield from leftovers(home.root, ".*.tmp", ".import-*")
 

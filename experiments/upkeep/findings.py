@@ -10,10 +10,14 @@ from typing import Literal, TypeAlias
 
 from mmcore.errors import MMStudyError
 from mmcore.files import found_by_system, next_step_of
+from mmcore.language import Told, later, say, shown, told
 
 Kind: TypeAlias = Literal["broken", "unreadable", "unfinished", "elsewhere", "leftover"]
 """broken: torn, of a wrong type, or of another run. unreadable: this user may not read it. unfinished: a process that
 died left it so. elsewhere: an address of another place. leftover: of no use any more."""
+
+KINDS = (later("broken"), later("unreadable"), later("unfinished"), later("elsewhere"), later("leftover"))
+"""The kinds as words for people."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Finding:
     Args:
         kind: see :data:`Kind`.
         where: the file or folder.
-        rule: what should be so.
+        rule: what should be so; told, with the next step, where no error says it.
         found: what is there instead.
         next_step: what to do.
     """
@@ -38,6 +42,16 @@ class Finding:
     def message(self) -> str:
         """The whole text on one line."""
         return MMStudyError(self.rule, found=self.found, next_step=self.next_step, where=str(self.where)).message
+
+    @property
+    def shown(self) -> str:
+        """The same in the language of this moment; what an error says is English in every language."""
+        if not isinstance(self.rule, Told):
+            return self.message
+        said = {"where": self.where, "rule": shown(self.rule), "step": shown(self.next_step)}
+        if self.found is None:
+            return say("{where}: {rule}. {step}", **said)
+        return say("{where}: {rule}; found {found}. {step}", found=shown(self.found), **said)
 
 
 def of_error(error: MMStudyError, where: Path, kind: Kind = "broken") -> Finding:
@@ -69,13 +83,13 @@ def leftovers(folder: Path, *patterns: str) -> Iterator[Finding]:
     for pattern in patterns:
         for path in sorted(folder.glob(pattern)):
             yield Finding(
-                "leftover", path, "a process that was killed left this half-written", None,
-                "mmstudy home check --mend removes it",
+                "leftover", path, told("a process that was killed left this half-written"), None,
+                told("mmstudy home check --mend removes it"),
             )  # fmt: skip
     for path in sorted(folder.glob("*.broken-*")):
         yield Finding(
-            "leftover", path, "a broken file was set aside here", None,
-            "Look at it if you want to know what broke it; mmstudy home check --mend removes it",
+            "leftover", path, told("a broken file was set aside here"), None,
+            told("Look at it if you want to know what broke it; mmstudy home check --mend removes it"),
         )  # fmt: skip
 
 

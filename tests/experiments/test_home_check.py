@@ -22,6 +22,7 @@ from experiments.owner import Owner
 from experiments.tuning.notes import TrialNotes, note
 from experiments.upkeep.check import check_home
 from experiments.upkeep.locks import at_work, held
+from mmcore.language import speaking
 
 __all__ = ["project", "whole_project"]
 
@@ -202,3 +203,28 @@ def test_where_there_is_no_home_the_check_says_so(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "there is no home here" in done.stderr
     assert not (tmp_path / "none").exists()
+
+
+def test_findings_are_said_in_japanese_and_those_of_errors_in_english(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    for name in ("runs/odd", "search", "asked"):
+        (home.root / name).mkdir(parents=True)
+    (home.root / "search" / "one.journal").write_bytes(b"torn")
+    (home.root / "asked" / "study.json").write_bytes(b"torn")
+    (home.root / ".x.tmp").write_bytes(b"x")
+    findings = check_home(home).findings
+    with speaking("ja"):
+        said = [one.shown for one in findings]
+    root = home.root
+    assert said[0] == (
+        f"{root}/runs/odd: 実行のフォルダー名は 16 進数 32 桁でなければなりません。"
+        "ほかへ移してください。これを読むコマンドはありません"
+    )
+    assert said[1] == (
+        f"{root}/search/one.journal: ジャーナルは完全な行で終わらなければなりません（実際は 1 行のうちの 4 バイト）。"
+        "mmstudy run STUDY がそれを切り取って続けます"
+    )
+    assert said[2] == findings[2].message
+    assert said[3].startswith(f"{root}/.x.tmp: 強制終了された")
+    with speaking("en"):
+        assert [one.shown for one in findings] == [one.message for one in findings]
