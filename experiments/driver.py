@@ -49,7 +49,7 @@ from mmcore.data.prepare import prepare, quality_notes
 from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
 from mmcore.files import BrokenFile
-from mmcore.language import say
+from mmcore.language import say, shown
 from reports.output.render import write_report
 from reports.summary.build import summarise
 from studies.study import Study
@@ -335,10 +335,10 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
                     kinds = ", ".join(question.analysis.kind for question in about)
                     display.finished(label, f"{kinds}: {say(status)}", status == "failed", arm)
                 case Lost():
-                    display.say(say("{run}: {text}; trying again", run=label, text=message.text))
+                    display.say(say("{run}: {text}; trying again", run=label, text=shown(message.text)))
                 case GivenUp():
                     failed += 1
-                    display.finished(label, say("not analysed: {text}", text=message.text), True, arm)
+                    display.finished(label, say("not analysed: {text}", text=shown(message.text)), True, arm)
 
         pool.say = display.say
         pool.run(jobs, on_message)

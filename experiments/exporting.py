@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,8 +17,10 @@ from experiments.trained_arm import TrainedArm, Which
 from mmcore import __version__
 from mmcore.atomic import write_atomically
 from mmcore.errors import StudyError
+from mmcore.language import say
 from mmcore.schema import CorpusSchema
-from reports.model.report import Summary
+from reports.model.report import Check, Summary
+from reports.numbers import prose
 from reports.output.text import as_text
 from reports.summary.build import summarise
 
@@ -253,37 +255,57 @@ def card_of(arm: TrainedArm, member: Member, summary: Summary, cost: Cost | None
     study = arm.request.study
     verdicts = [v for v in summary.verdicts if arm.arm in (v.arm, v.reference)]
     lines = [
-        f"# Model card: arm '{arm.arm}', repeat {member.repeat}, of study '{study.name}'",
+        "# "
+        + say(
+            "Model card: arm '{arm}', repeat {repeat}, of study '{study}'",
+            arm=arm.arm,
+            repeat=member.repeat,
+            study=study.name,
+        ),
         "",
-        f"Question of the study: {study.question}",
+        say("Question of the study: {question}", question=summary.question),
         "",
-        "## Data",
-        *(f"- {label}: {value}" for label, value in summary.facts if label in _FACTS),
-        f"- The model reads: {', '.join(member.model.modalities)}",
+        f"## {say('Data')}",
+        *(f"- {say(label)}: {value}" for label, value in summary.facts if label in _FACTS),
+        f"- {say('The model reads: {modalities}', modalities=', '.join(member.model.modalities))}",
         "",
-        "## What was found",
-        *(f"- {v.headline} {v.evidence} {v.not_shown}" for v in verdicts),
-        *([] if verdicts else ["The study compares this arm with no other."]),
+        f"## {say('What was found')}",
+        *(f"- {prose(v.headline, v.evidence, v.not_shown)}" for v in verdicts),
+        *([] if verdicts else [say("The study compares this arm with no other.")]),
         "",
-        "Scores are means over repeats. This file is one repeat's model, chosen by its validation items where nothing "
-        "else was asked for; its own score on other data is not known.",
+        say(
+            "Scores are means over repeats. This file is one repeat's model, chosen by its validation items where "
+            "nothing else was asked for; its own score on other data is not known."
+        ),
         "",
-        *([] if cost is None else ["## Weights of 8 bits", cost.text, ""]),
-        "## Doubts",
-        *(f"- {check.code} {check.title}. {check.text} {check.reason}" for check in summary.warnings),
-        *([] if summary.warnings else ["No check warns."]),
+        *([] if cost is None else [f"## {say('Weights of 8 bits')}", cost.text, ""]),
+        f"## {say('Doubts')}",
+        *(f"- {check.code} {_doubt(check)}" for check in summary.warnings),
+        *([] if summary.warnings else [say("No check warns.")]),
         "",
-        "## Limits",
-        "- It is meant for recordings like those of the corpus: the same features, computed in the same way, with the "
-        "same step.",
-        "- Probabilities are the model's own; the report of the study says how reliable they are.",
-        "- Where a modality is absent the model relies on the others. What that costs, the study shows if it has such "
-        "items or an analysis of corruption.",
+        f"## {say('Limits')}",
+        *(f"- {limit}" for limit in _limits()),
         "",
-        "## The study in full",
+        f"## {say('The study in full')}",
         "```text",
         as_text(summary),
         "```",
         "",
     ]
     return "\n".join(lines)
+
+
+def _doubt(check: Check) -> str:
+    return prose(say("{title}.", title=check.title), check.text, check.reason)
+
+
+def _limits() -> Iterator[str]:
+    yield say(
+        "It is meant for recordings like those of the corpus: the same features, computed in the same way, with the "
+        "same step."
+    )
+    yield say("Probabilities are the model's own; the report of the study says how reliable they are.")
+    yield say(
+        "Where a modality is absent the model relies on the others. What that costs, the study shows if it has such "
+        "items or an analysis of corruption."
+    )

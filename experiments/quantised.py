@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from experiments.records import read_record
 from experiments.trained_arm import TrainedArm, Which
 from mmcore.config import RunConfig
 from mmcore.events import ignore
+from mmcore.language import say
 from mmcore.scores import value_of
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ class Cost:
     @property
     def text(self) -> str:
         """In one sentence."""
-        return (
-            f"With weights of 8 bits the file has {self.small_bytes:,} bytes in place of {self.whole_bytes:,}, and "
-            f"{self.metric} on the {self.items} test items of this repeat is {self.small:.4f} in place of "
-            f"{self.whole:.4f}."
+        return say(
+            "With weights of 8 bits the file has {small_bytes:,} bytes in place of {whole_bytes:,}, and {metric} on "
+            "the {items} test items of this repeat is {small:.4f} in place of {whole:.4f}.",
+            **asdict(self),
         )
 
 

@@ -20,7 +20,7 @@ from experiments.records import is_locked, put_aside, read_record
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.events import EpochDone, Load
 from mmcore.files import BrokenFile
-from mmcore.language import say
+from mmcore.language import say, shown
 
 Config = TypeVar("Config", RunConfig, ForeignConfig)
 
@@ -110,9 +110,9 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), reused)
                     display.finished(label, outcome_text(record, request.study.metric), not record.done, run.arm)
                 case Lost():
-                    display.say(say("{run}: {text}; resuming", run=label, text=message.text))
+                    display.say(say("{run}: {text}; resuming", run=label, text=shown(message.text)))
                 case GivenUp(fingerprint):
-                    record = give_up(run, request, home, message.text)
+                    record = give_up(run, request, home, str(message.text))
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), None)
                     display.finished(label, outcome_text(record, request.study.metric), True, run.arm)
 

@@ -31,6 +31,8 @@ SPOKEN_THROUGHOUT: tuple[str, ...] = (
     *(f"experiments/planning/{name}.py" for name in (
         "estimate", "foreign", "foresight", "plan", "precision", "remaining", "search", "sequential", "windows",
     )),
+    "experiments/launchers/messages.py", "experiments/launchers/slurm/status.py", "experiments/exporting.py",
+    "experiments/quantised.py", "experiments/upkeep/findings.py",
     "experiments/checking.py", "experiments/corpus_view.py", "experiments/doctor.py", "experiments/driver.py",
     "experiments/foreign/facts.py", "experiments/judge.py", "experiments/outcome.py", "experiments/progress.py",
     "experiments/rounds.py", "experiments/scores/pairing.py",
@@ -46,6 +48,8 @@ NO_SENTENCES = frozenset({
     "Glyph .* missing from font",
     "end of {} and {}", "a column of labels", "labels of clips", "ids of clips in part '{}'",
     "array '{}', which is read at once,", "# The files do not say this; correct it below where it is wrong:",
+    "Look at the file", "it must be readable", "whether the step exists",
+    "Unable to contact|Connection refused|timed out",
     "% lualatex または xelatex でコンパイルしてください。",
 })  # fmt: skip
 """Keys, names of streams of random numbers, parts of errors and of corpus.yaml, and what other programs read."""

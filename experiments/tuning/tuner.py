@@ -60,7 +60,7 @@ from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import StudyError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import name_of
-from mmcore.language import say
+from mmcore.language import say, shown
 from mmcore.record import Record
 from studies.search.resolved import ArmSearch, ResolvedSearch
 
@@ -352,10 +352,10 @@ class Tuner:
                     else:
                         self._advance(each)
             case Lost():
-                self.display.say(say("{run}: {text}; resuming", run=label, text=message.text))
+                self.display.say(say("{run}: {text}; resuming", run=label, text=shown(message.text)))
             case GivenUp(name):
                 for each in self.by_run.pop(name):
-                    self._end(each, TrialState.FAIL, why=message.text)
+                    self._end(each, TrialState.FAIL, why=str(message.text))
 
     def _look(self, name: str, row: Row | None = None) -> None:
         """An epoch of a first repeat, for each trial that has this run; pruned trials end here.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,15 @@ import pytest
 import torch
 from factories.command import mmstudy
 
-from experiments.exporting import onnx_run
+from experiments.exporting import card_of, onnx_run
 from experiments.home import Home
-from experiments.quantised import cost_of
+from experiments.planning.plan import plan
+from experiments.quantised import Cost, cost_of
+from experiments.results import load_results
 from experiments.trained_arm import TrainedArm
 from mmcore.exporting import Deployed
+from mmcore.language import LANGUAGES, Language, speaking
+from reports.summary.build import summarise
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -78,6 +83,22 @@ def test_a_file_gives_the_numbers_of_predict(
         "## Limits",
     ):
         assert part in card
+
+
+def test_the_card_is_in_the_readers_language(arm: TrainedArm) -> None:
+    (member,) = arm.members("best")
+    cost = Cost("loss", 4, 0.5, 0.25, 2000, 1000)
+    cards: dict[Language, str] = {}
+    for name in LANGUAGES:
+        with speaking(name):
+            summary = summarise(load_results(plan(arm.request, arm.home), arm.home))
+            cards[name] = card_of(arm, member, summary, cost).partition("```text")[0]
+    english, japanese = cards["en"], cards["ja"]
+    assert english.count("\n") == japanese.count("\n")
+    assert "loss on the 4 test items of this repeat is 0.2500 in place of 0.5000." in english
+    # The question is the user's.
+    said = japanese.replace(arm.request.study.question, "")
+    assert re.findall(r"(?<![\w/.'])[A-Za-z][a-z]+(?: [a-z]+){2,}", said) == []
 
 
 def test_all_models_are_not_one_file(trained: tuple[Path, Path, Home], tmp_path: Path) -> None:

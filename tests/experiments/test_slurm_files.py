@@ -24,6 +24,7 @@ from experiments.launchers.slurm.status import FORGOTTEN, Task, refused
 from experiments.launchers.slurm.submission import check_settings
 from mmcore.config import ForeignConfig
 from mmcore.errors import LaunchError
+from mmcore.language import shown, speaking
 
 
 # Lines ---------------------------------------------------------------------------------------------------------------
@@ -200,6 +201,18 @@ def test_what_happened_to_a_worker_is_said() -> None:
     assert Lost("f", 1, -9).text == "its worker died (exit code -9, time 1)"
     assert Lost("f", 0, None, "its worker was preempted by Slurm").text == "its worker was preempted by Slurm"
     assert GivenUp("f", 3, "l", "out of memory").text == "took 3 workers down with it (out of memory); see l"
+
+
+def test_what_happened_to_a_worker_is_english_in_records_and_said_where_it_is_shown() -> None:
+    given_up = GivenUp("f", 3, "l", Task("OUT_OF_MEMORY").why)
+    assert str(given_up.text) == "took 3 workers down with it (out of memory: Slurm ended it at its limit); see l"
+    with speaking("ja"):
+        assert shown(given_up.text) == (
+            "3 個のワーカーを道連れに終了しました（メモリ不足：上限に達したため Slurm が終了させました）。"
+            "l を見てください"
+        )
+        assert shown(Lost("f", 1, -9).text) == "ワーカーが終了しました（終了コード -9、1 回目）"
+        assert shown(Task("PENDING").why) == "ワーカーを Slurm が待ち行列に戻しました"
 
 
 # Settings and folders ------------------------------------------------------------------------------------------------

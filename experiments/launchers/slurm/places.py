@@ -13,10 +13,10 @@ from pathlib import Path
 from experiments.launchers.messages import Job, Stop, encode
 from experiments.launchers.pool import Death, tail
 from experiments.launchers.slurm.spool import IN, LOG, NODE, OUT, Beat, Reader, Sender, starts_in
-from experiments.launchers.slurm.status import FORGOTTEN, Task, tasks_of
+from experiments.launchers.slurm.status import FORGOTTEN, PUT_BACK, Task, tasks_of
 from experiments.launchers.slurm.submission import log_of
 from mmcore.errors import LaunchError
-from mmcore.language import say
+from mmcore.language import say, told
 
 _VERDICT_SECONDS = 3.0
 """How long Slurm may take to say why a worker ended; then it is taken as it looks from here."""
@@ -235,17 +235,20 @@ class Places:
 
     def _dies(self, place: Place, worker: Worker, restarted: bool = False) -> None:
         state = place.state
-        why = "its worker was put back into the queue by Slurm" if restarted else state.why
+        why = PUT_BACK if restarted else state.why
         if restarted:
             blamed = False
         elif worker.reason == "":
             blamed, why = True, why if state.state == "OUT_OF_MEMORY" else ""
         elif worker.reason is not None:
-            blamed, why = state.state == "OUT_OF_MEMORY", why or f"its worker ended: {worker.reason}"
+            blamed, why = (
+                state.state == "OUT_OF_MEMORY",
+                why or told("its worker ended: {reason}", reason=worker.reason),
+            )
         else:
-            blamed, why = state.blames_job, why or "its worker's node says nothing more"
+            blamed, why = state.blames_job, why or told("its worker's node says nothing more")
         if state.state == "TIMEOUT" and worker.job is not None and not worker.epochs:
-            blamed, why = True, f"no epoch ended within the time limit of {self._minutes} minutes"
+            blamed, why = True, told("no epoch ended within the time limit of {n} minutes", n=self._minutes)
         if not worker.log.exists():
             worker.log = log_of(self._folder, place.task)
         worker.fate = Death(worker.code, str(worker.log), tail(worker.log), blamed, why)

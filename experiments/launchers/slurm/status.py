@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mmcore.errors import LaunchError
+from mmcore.language import later, told
 
 _SECONDS = 20.0
 """How long Slurm may take to answer."""
@@ -19,15 +20,16 @@ _RUNS = {
 }  # fmt: skip
 _WAITS = {"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 
+PUT_BACK = told("its worker was put back into the queue by Slurm")
 _WORDS = {
-    "PREEMPTED": "its worker was preempted by Slurm",
-    "NODE_FAIL": "its worker's node failed",
-    "BOOT_FAIL": "its worker's node failed to start",
-    "TIMEOUT": "its worker's time limit ended",
-    "DEADLINE": "its worker's deadline passed",
-    "OUT_OF_MEMORY": "out of memory: Slurm ended it at its limit",
-    "CANCELLED": "its worker was cancelled by scancel",
-    "REVOKED": "its worker was taken back by Slurm",
+    "PREEMPTED": later("its worker was preempted by Slurm"),
+    "NODE_FAIL": later("its worker's node failed"),
+    "BOOT_FAIL": later("its worker's node failed to start"),
+    "TIMEOUT": later("its worker's time limit ended"),
+    "DEADLINE": later("its worker's deadline passed"),
+    "OUT_OF_MEMORY": later("out of memory: Slurm ended it at its limit"),
+    "CANCELLED": later("its worker was cancelled by scancel"),
+    "REVOKED": later("its worker was taken back by Slurm"),
 }
 
 _NEVER = re.compile(
@@ -71,8 +73,10 @@ class Task:
 
     @property
     def why(self) -> str:
-        """How it ended, in a few words; empty where Slurm does not know more than that."""
-        return "its worker was put back into the queue by Slurm" if self.waits else _WORDS.get(self.state, "")
+        """How it ended, in a few words, told; empty where Slurm does not know more than that."""
+        if self.waits:
+            return PUT_BACK
+        return told(_WORDS[self.state]) if self.state in _WORDS else ""
 
     @property
     def blames_job(self) -> bool:
