@@ -36,7 +36,7 @@ ROOMS = {
 """The catalogue of a folder: the first entry that the file lies below."""
 WORDS = 3
 """A literal with this many words is a sentence."""
-_SAYING = ("say", "told", "later", "rich")
+_SAYING = ("say", "sentence", "later", "rich")
 
 
 @dataclass(frozen=True)

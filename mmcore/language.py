@@ -118,8 +118,8 @@ def _script(letter: str) -> str:
     return _JAPANESE if "\u3041" <= letter <= "\u30ff" or "\u4e00" <= letter <= "\u9fff" else ""
 
 
-class Told(str):
-    """A sentence in English that can be said in the reader's language as well; see :func:`told`."""
+class Sentence(str):
+    """A sentence in English that can be said in the reader's language as well; see :func:`sentence`."""
 
     __slots__ = ("_text", "_values")
 
@@ -132,24 +132,24 @@ class Told(str):
         return say(self._text, **{name: shown(value) for name, value in self._values.items()})
 
 
-def told(text: str, /, **values: object) -> Told:
+def sentence(text: str, /, **values: object) -> Sentence:
     """A sentence that is English wherever it is written, and is said where it is shown, by :func:`shown`.
 
     For what a file keeps whose bytes count, such as the comments of ``corpus.yaml``, and a terminal shows too. A value
-    may be told itself.
+    may be such a sentence itself.
 
     Example:
-        >>> told("{n} of {all} items", n=2, all=3)
+        >>> sentence("{n} of {all} items", n=2, all=3)
         '2 of 3 items'
     """
-    made = Told(text.format(**values) if values else text)
+    made = Sentence(text.format(**values) if values else text)
     made._text, made._values = text, values
     return made
 
 
 def shown(value: Any) -> Any:
-    """A told sentence in the language of this moment; anything else as it is."""
-    return value.shown if isinstance(value, Told) else value
+    """Such a sentence in the language of this moment; anything else as it is."""
+    return value.shown if isinstance(value, Sentence) else value
 
 
 def later(text: str, /) -> str:

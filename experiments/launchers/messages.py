@@ -12,7 +12,7 @@ from experiments.foreign.attempt import TrainingCode
 from mmcore.analyses import Analysis
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.events import Event
-from mmcore.language import told
+from mmcore.language import sentence
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ class Lost:
 
     @property
     def text(self) -> str:
-        """For people; told."""
-        return self.why or told("its worker died (exit code {code}, time {n})", code=self.exit_code, n=self.deaths)
+        """For people; a :func:`mmcore.language.sentence`."""
+        return self.why or sentence("its worker died (exit code {code}, time {n})", code=self.exit_code, n=self.deaths)
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,10 @@ class GivenUp:
 
     @property
     def text(self) -> str:
-        """What happened, for the user; told, as a record keeps it too."""
+        """What happened, for the user; a :func:`mmcore.language.sentence`, as a record keeps it too."""
         if not self.why:
-            return told("took {n} workers down with it; see {log}", n=self.deaths, log=self.log)
-        return told("took {n} workers down with it ({why}); see {log}", n=self.deaths, why=self.why, log=self.log)
+            return sentence("took {n} workers down with it; see {log}", n=self.deaths, log=self.log)
+        return sentence("took {n} workers down with it ({why}); see {log}", n=self.deaths, why=self.why, log=self.log)
 
 
 Said = Started | Told | Finished | Stopped | Refused

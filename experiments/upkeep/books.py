@@ -19,7 +19,7 @@ from experiments.upkeep.findings import Finding, entries, leftovers, of_system, 
 from experiments.upkeep.locks import held, is_held
 from mmcore.errors import MMStudyError
 from mmcore.files import read_bytes, read_kept
-from mmcore.language import told
+from mmcore.language import sentence
 
 _OBJECT = TypeAdapter(dict[str, Any])
 _RUNNING = """
@@ -47,9 +47,9 @@ def check_tracking(home: Home) -> Iterator[Finding | int]:
         yield Finding(
             "broken",
             path,
-            told("MLflow's database must be whole"),
+            sentence("MLflow's database must be whole"),
             str(problem)[:160],
-            told(
+            sentence(
                 "Rename it: mmstudy sync STUDY makes a new one from the records, without what you wrote in MLflow "
                 "yourself"
             ),
@@ -66,18 +66,20 @@ def _check_database(database: sqlite3.Connection, path: Path, home: Home, busy: 
             yield Finding(
                 "unfinished",
                 path,
-                told("MLflow shows a run of study '{study}' as RUNNING that nobody trains", study=study),
-                told("run {run}", run=run),
-                told("mmstudy sync {study} closes it, with the options of the study; so does mmstudy run", study=study),
+                sentence("MLflow shows a run of study '{study}' as RUNNING that nobody trains", study=study),
+                sentence("run {run}", run=run),
+                sentence(
+                    "mmstudy sync {study} closes it, with the options of the study; so does mmstudy run", study=study
+                ),
             )
     there = addresses(database, home)
     if there is not None:
         yield Finding(
             "elsewhere",
             path,
-            told("artifacts of a moved home lie in the home"),
-            told("addresses in {place}", place=there),
-            told("mmstudy sync STUDY rewrites them; so does any command that trains"),
+            sentence("artifacts of a moved home lie in the home"),
+            sentence("addresses in {place}", place=there),
+            sentence("mmstudy sync STUDY rewrites them; so does any command that trains"),
         )
 
 
@@ -88,9 +90,9 @@ def check_searches(home: Home) -> Iterator[Finding | int]:
             yield Finding(
                 "leftover",
                 path,
-                told("another program locked this search and did not unlock it"),
+                sentence("another program locked this search and did not unlock it"),
                 None,
-                told("Close dashboards of this search; mmstudy home check --mend removes it"),
+                sentence("Close dashboards of this search; mmstudy home check --mend removes it"),
             )
         if path.suffix == ".journal" and not is_held(path.with_suffix(".guard")):
             yield 0
@@ -108,9 +110,9 @@ def _check_journal(path: Path) -> Iterator[Finding]:
         yield Finding(
             "unfinished",
             path,
-            told("a journal ends with a whole line"),
-            told("{n} bytes of one", n=len(torn)),
-            told("mmstudy run STUDY cuts it off and goes on"),
+            sentence("a journal ends with a whole line"),
+            sentence("{n} bytes of one", n=len(torn)),
+            sentence("mmstudy run STUDY cuts it off and goes on"),
         )
     for number, line in enumerate(whole.splitlines(), 1):
         try:
@@ -121,9 +123,9 @@ def _check_journal(path: Path) -> Iterator[Finding]:
             yield Finding(
                 "broken",
                 path,
-                told("line {number} of a journal must be an entry of Optuna's", number=number),
+                sentence("line {number} of a journal must be an entry of Optuna's", number=number),
                 str(found)[:80],
-                told("Rename the journal: the search then starts again, and finished runs are reused"),
+                sentence("Rename the journal: the search then starts again, and finished runs are reused"),
             )
             return
     from experiments.tuning.travel import lost_trials
@@ -136,21 +138,21 @@ def _check_journal(path: Path) -> Iterator[Finding]:
                 yield Finding(
                     "unfinished",
                     path,
-                    told(
+                    sentence(
                         "trial {number} of the search '{search}' belongs to a process that died",
                         number=number,
                         search=search,
                     ),
                     None,
-                    told("mmstudy run STUDY gives it to another process"),
+                    sentence("mmstudy run STUDY gives it to another process"),
                 )
         except MMStudyError as error:
             yield Finding(
                 "broken",
                 path,
-                told("a journal must hold what Optuna can read"),
+                sentence("a journal must hold what Optuna can read"),
                 error.found,
-                told("Rename the journal: the search then starts again, and finished runs are reused"),
+                sentence("Rename the journal: the search then starts again, and finished runs are reused"),
             )
 
 
@@ -181,9 +183,9 @@ def check_notes(home: Home) -> Iterator[Finding | int]:
             yield Finding(
                 "leftover",
                 path,
-                told("a command that was killed left its lock"),
+                sentence("a command that was killed left its lock"),
                 None,
-                told("mmstudy home check --mend removes it"),
+                sentence("mmstudy home check --mend removes it"),
             )
     if not is_held(home.root / "import.lock"):
         yield from leftovers(home.root, ".*.tmp", ".import-*")

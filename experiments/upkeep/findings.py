@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from mmcore.errors import MMStudyError
 from mmcore.files import found_by_system, next_step_of
-from mmcore.language import Told, later, say, shown, told
+from mmcore.language import Sentence, later, say, sentence, shown
 
 Kind: TypeAlias = Literal["broken", "unreadable", "unfinished", "elsewhere", "leftover"]
 """broken: torn, of a wrong type, or of another run. unreadable: this user may not read it. unfinished: a process that
@@ -27,7 +27,7 @@ class Finding:
     Args:
         kind: see :data:`Kind`.
         where: the file or folder.
-        rule: what should be so; told, with the next step, where no error says it.
+        rule: what should be so; a :func:`mmcore.language.sentence` where no error says it, as is the next step.
         found: what is there instead.
         next_step: what to do.
     """
@@ -46,7 +46,7 @@ class Finding:
     @property
     def shown(self) -> str:
         """The same in the language of this moment; what an error says is English in every language."""
-        if not isinstance(self.rule, Told):
+        if not isinstance(self.rule, Sentence):
             return self.message
         said = {"where": self.where, "rule": shown(self.rule), "step": shown(self.next_step)}
         if self.found is None:
@@ -83,13 +83,13 @@ def leftovers(folder: Path, *patterns: str) -> Iterator[Finding]:
     for pattern in patterns:
         for path in sorted(folder.glob(pattern)):
             yield Finding(
-                "leftover", path, told("a process that was killed left this half-written"), None,
-                told("mmstudy home check --mend removes it"),
+                "leftover", path, sentence("a process that was killed left this half-written"), None,
+                sentence("mmstudy home check --mend removes it"),
             )  # fmt: skip
     for path in sorted(folder.glob("*.broken-*")):
         yield Finding(
-            "leftover", path, told("a broken file was set aside here"), None,
-            told("Look at it if you want to know what broke it; mmstudy home check --mend removes it"),
+            "leftover", path, sentence("a broken file was set aside here"), None,
+            sentence("Look at it if you want to know what broke it; mmstudy home check --mend removes it"),
         )  # fmt: skip
 
 

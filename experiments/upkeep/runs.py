@@ -19,7 +19,7 @@ from experiments.upkeep.locks import is_held
 from mmcore.answers.answer import parse_answer
 from mmcore.files import BrokenFile, read_bytes, read_kept
 from mmcore.frozen import Number
-from mmcore.language import told
+from mmcore.language import sentence
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 _HISTORY: TypeAdapter[Any] = TypeAdapter(list[dict[str, Number]])
@@ -32,8 +32,8 @@ def check_runs(home: Home) -> Iterator[Finding | int]:
         if not folder.is_dir() or not _NAME.fullmatch(folder.name):
             yield Finding(
                 "leftover" if ".broken-" in folder.name else "broken", folder,
-                told("the folder of a run is named by 32 hexadecimal digits"), None,
-                told("Move it away: no command reads it"),
+                sentence("the folder of a run is named by 32 hexadecimal digits"), None,
+                sentence("Move it away: no command reads it"),
             )  # fmt: skip
             continue
         if is_held(folder / LOCK):
@@ -62,10 +62,10 @@ def _check_run(folder: Path) -> Iterator[Finding]:
     for path in entries(folder / "checkpoints"):
         if path.suffix == ".pt" and not zipfile.is_zipfile(path):
             yield Finding(
-                "broken", path, told("a checkpoint must be a whole file"), told("torn bytes"),
-                told("Remove it: mmstudy run STUDY trains on from an earlier epoch; analyses of this run need it")
+                "broken", path, sentence("a checkpoint must be a whole file"), sentence("torn bytes"),
+                sentence("Remove it: mmstudy run STUDY trains on from an earlier epoch; analyses of this run need it")
                 if path.name != "best.pt"
-                else told("Remove the run's folder, and train it again with mmstudy run STUDY"),
+                else sentence("Remove the run's folder, and train it again with mmstudy run STUDY"),
             )  # fmt: skip
     for path in entries(folder / ANSWERS):
         if path.suffix == ".json" and not path.name.startswith("."):

@@ -37,7 +37,7 @@ from experiments.launchers.ray.orders import (
 from experiments.launchers.ray.travel import travel_of, with_checkout, writes
 from experiments.records import LOCK
 from mmcore.errors import LaunchError
-from mmcore.language import say, told
+from mmcore.language import say, sentence
 from reports.numbers import counted
 
 _CLOSING = 12.0
@@ -172,7 +172,7 @@ class RayPool(Pool[_Worker]):
             case Dead(name) as dead:
                 worker = self._by_name.pop(name)
                 worker.ready = False
-                why = told("its worker ended: {reason}", reason=dead.why) if dead.why else ""
+                why = sentence("its worker ended: {reason}", reason=dead.why) if dead.why else ""
                 worker.how = Death(dead.exit_code, dead.log, dead.last_lines, dead.blames_job, why)
                 self._inbox.put((worker, None))
             case Problem(error):

@@ -16,7 +16,7 @@ from experiments.launchers.slurm.spool import IN, LOG, NODE, OUT, Beat, Reader, 
 from experiments.launchers.slurm.status import FORGOTTEN, PUT_BACK, Task, tasks_of
 from experiments.launchers.slurm.submission import log_of
 from mmcore.errors import LaunchError
-from mmcore.language import say, told
+from mmcore.language import say, sentence
 
 _VERDICT_SECONDS = 3.0
 """How long Slurm may take to say why a worker ended; then it is taken as it looks from here."""
@@ -243,12 +243,12 @@ class Places:
         elif worker.reason is not None:
             blamed, why = (
                 state.state == "OUT_OF_MEMORY",
-                why or told("its worker ended: {reason}", reason=worker.reason),
+                why or sentence("its worker ended: {reason}", reason=worker.reason),
             )
         else:
-            blamed, why = state.blames_job, why or told("its worker's node says nothing more")
+            blamed, why = state.blames_job, why or sentence("its worker's node says nothing more")
         if state.state == "TIMEOUT" and worker.job is not None and not worker.epochs:
-            blamed, why = True, told("no epoch ended within the time limit of {n} minutes", n=self._minutes)
+            blamed, why = True, sentence("no epoch ended within the time limit of {n} minutes", n=self._minutes)
         if not worker.log.exists():
             worker.log = log_of(self._folder, place.task)
         worker.fate = Death(worker.code, str(worker.log), tail(worker.log), blamed, why)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mmcore.errors import LaunchError
-from mmcore.language import later, told
+from mmcore.language import later, sentence
 
 _SECONDS = 20.0
 """How long Slurm may take to answer."""
@@ -20,7 +20,7 @@ _RUNS = {
 }  # fmt: skip
 _WAITS = {"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 
-PUT_BACK = told("its worker was put back into the queue by Slurm")
+PUT_BACK = sentence("its worker was put back into the queue by Slurm")
 _WORDS = {
     "PREEMPTED": later("its worker was preempted by Slurm"),
     "NODE_FAIL": later("its worker's node failed"),
@@ -73,10 +73,10 @@ class Task:
 
     @property
     def why(self) -> str:
-        """How it ended, in a few words, told; empty where Slurm does not know more than that."""
+        """How it ended, in a few words; empty where Slurm does not know more than that."""
         if self.waits:
             return PUT_BACK
-        return told(_WORDS[self.state]) if self.state in _WORDS else ""
+        return sentence(_WORDS[self.state]) if self.state in _WORDS else ""
 
     @property
     def blames_job(self) -> bool:

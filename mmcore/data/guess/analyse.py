@@ -15,7 +15,7 @@ from mmcore.data.guess.streams import Stream, Streams
 from mmcore.data.guess.times import Span, Timing, segment_columns, span_of, time_column
 from mmcore.data.guess.words import FRAMES, GROUPS, TEXTS, TIMES, tokens
 from mmcore.errors import CorpusError
-from mmcore.language import told
+from mmcore.language import sentence
 
 SEGMENT_END = "segment_end"
 """Column that is added where a table gives the duration of segments: start + duration."""
@@ -66,14 +66,14 @@ class Analysed:
         column = self.facts.columns.get(guess.name)
         is_time = column is not None and column.numeric and column.rises and set(tokens(guess.name)) & set(TIMES)
         if guess.kind is not None and (is_time or guess.name == TIME):
-            return ColumnGuess(guess.name, None, told("it seems to hold times too"))
+            return ColumnGuess(guess.name, None, sentence("it seems to hold times too"))
         is_text = column is not None and not column.numeric and set(tokens(guess.name)) & TEXTS
-        return ColumnGuess(guess.name, None, told(PLAIN_TEXT)) if is_text and guess.kind else guess
+        return ColumnGuess(guess.name, None, sentence(PLAIN_TEXT)) if is_text and guess.kind else guess
 
     def text_column(self) -> str | None:
         """A column of free text, where the stream has no column that a model could read; else None."""
         guesses = self.guesses("feature")
-        texts = [guess.name for guess in guesses if guess.kind is None and guess.reason == told(PLAIN_TEXT)]
+        texts = [guess.name for guess in guesses if guess.kind is None and guess.reason == sentence(PLAIN_TEXT)]
         return texts[0] if texts and not any(guess.kind for guess in guesses) else None
 
     def count_words(self) -> None:
@@ -155,14 +155,14 @@ def _readable(found: Streams, stream: Stream) -> dict[str, _Head]:
             found.left_out.append((source, (after if colon else before)[:200]))
             continue
         if not len(raw.frame.columns):
-            found.left_out.append((stream.drop(item), told("it has no column")))
+            found.left_out.append((stream.drop(item), sentence("it has no column")))
             continue
         heads[item] = _Head(raw)
     shapes = {head.shape for head in heads.values()}
     if len(shapes) > 1 and len({rows for rows, _ in shapes}) == 1 and all(h.form == "array" for h in heads.values()):
         stream.turn()
         found.notes.append(
-            told("{name}: arrays of features by rows, as only their second axis varies; turned", name=stream.name)
+            sentence("{name}: arrays of features by rows, as only their second axis varies; turned", name=stream.name)
         )
         return {item: _Head(stream.read(item)) for item in stream.load}
     return heads
@@ -187,7 +187,7 @@ def _drop_odd(found: Streams, stream: Stream, heads: dict[str, _Head]) -> None:
     for item, head in heads.items():
         lacks = sorted(usual - set(head.columns))
         if lacks:
-            why = told(
+            why = sentence(
                 "column '{column}' is missing, which {n} of {all} files of {name} have",
                 column=lacks[0], n=counts[lacks[0]], all=len(heads), name=stream.name,
             )  # fmt: skip
@@ -221,7 +221,7 @@ def _timing(
         frames = bool(set(tokens(name)) & FRAMES)
         return Timing("points", (name,), spans[name], columns[name].whole, reason=why, is_frames=frames)
     if len(rates) == 1:
-        return Timing("rows", (), lengths, sampling_rate=f"{rates.pop():.10g}", reason=told("the archive says so"))
+        return Timing("rows", (), lengths, sampling_rate=f"{rates.pop():.10g}", reason=sentence("the archive says so"))
     return Timing("rows", (), lengths)
 
 
@@ -237,5 +237,7 @@ def _segments(done: Analysed, pair: tuple[str, str], made: bool) -> Timing:
     columns = [done.facts.columns[name] for name in pair if name in done.facts.columns]
     whole = all(column.whole for column in columns)
     if done.form == "subtitles":
-        return Timing("segments", pair, spans, whole, 1.0, reason=told("subtitles have times in seconds"), by_name=True)
+        return Timing(
+            "segments", pair, spans, whole, 1.0, reason=sentence("subtitles have times in seconds"), by_name=True
+        )
     return Timing("segments", pair, spans, whole)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mmcore.data.guess.facts import Column, Facts, Range
 from mmcore.data.guess.words import CLASSES, CODES, EMBEDDINGS, LABELS, SENTINELS, tokens
-from mmcore.language import later, told
+from mmcore.language import later, sentence
 from mmcore.schema import Kind
 
 PLAIN_TEXT = later("free text; a model reads numbers")
@@ -91,9 +91,9 @@ def guess_all(facts: Facts, role: Literal["feature", "target"], skip: Sequence[s
 def guess_column(name: str, column: Column, role: Literal["feature", "target"] = "feature") -> ColumnGuess:
     """The kind of one column, from its name and what it holds."""
     if not column.known:
-        return ColumnGuess(name, None, told("it is empty"))
+        return ColumnGuess(name, None, sentence("it is empty"))
     if column.boolean:
-        return ColumnGuess(name, "binary", told("true and false"))
+        return ColumnGuess(name, "binary", sentence("true and false"))
     if not column.numeric:
         return _text(name, column)
     if column.odd:
@@ -101,41 +101,41 @@ def guess_column(name: str, column: Column, role: Literal["feature", "target"] =
         return ColumnGuess(
             name,
             None,
-            told("{n} of its cells are not numbers ({shown})", n=column.known - column.numbers, shown=shown),
-            doubt=told(
+            sentence("{n} of its cells are not numbers ({shown})", n=column.known - column.numbers, shown=shown),
+            doubt=sentence(
                 "'{name}' holds numbers and {shown}. Empty these cells in the raw files to have it read",
                 name=name,
                 shown=shown,
             ),
         )
     if column.constant:
-        return ColumnGuess(name, None, told("it is always {low:g}", low=column.low))
+        return ColumnGuess(name, None, sentence("it is always {low:g}", low=column.low))
     words = tokens(name)
     missing = tuple(v for v in SENTINELS if v in (column.low, column.high) and _far(column, v))
     values = sorted(map(float, column.values)) if column.values is not None and column.whole else None
     if values is not None:
         values = [value for value in values if value not in missing]
     if values == [0.0, 1.0]:
-        return ColumnGuess(name, "binary", told("0 and 1"), missing_values=missing)
+        return ColumnGuess(name, "binary", sentence("0 and 1"), missing_values=missing)
     if (column.counts_up and column.rows > column_few(column)) or (words and words[-1] in CODES and column.whole):
-        return ColumnGuess(name, None, told("it numbers rows or names things and measures nothing"))
+        return ColumnGuess(name, None, sentence("it numbers rows or names things and measures nothing"))
     said = set(words) & CLASSES or (role == "target" and set(words) & LABELS)
     if values is not None and said and 2 <= len(values) <= MOST_CODES:
         if values == [float(code) for code in range(len(values))]:
-            reason = told(
+            reason = sentence(
                 "whole numbers 0 to {last}, and '{name}' sounds like classes", last=len(values) - 1, name=name
             )
             return ColumnGuess(name, "categorical", reason, classes=len(values), missing_values=missing)
         if role == "feature" and values[0] >= 0:
-            reason = told("{n} different whole numbers, and '{name}' sounds like classes", n=len(values), name=name)
+            reason = sentence("{n} different whole numbers, and '{name}' sounds like classes", n=len(values), name=name)
             return ColumnGuess(name, "categorical", reason, missing_values=missing)
         if role == "target":
             return ColumnGuess(
                 name,
                 "continuous",
-                told("{n} whole numbers from {low:g} to {high:g}", n=len(values), low=values[0], high=values[-1]),
+                sentence("{n} whole numbers from {low:g} to {high:g}", n=len(values), low=values[0], high=values[-1]),
                 missing_values=missing,
-                doubt=told(
+                doubt=sentence(
                     "'{name}' holds whole numbers {listed}: read as amounts. If they are classes, write "
                     "kind: categorical, labels: [{quoted}] in corpus.yaml",
                     name=name,
@@ -145,10 +145,10 @@ def guess_column(name: str, column: Column, role: Literal["feature", "target"] =
             )
     low = min((v for v in values), default=column.low) if values else column.low
     if values is None:
-        reason = told("numbers from {low:.4g} to {high:.4g}", low=low, high=column.high)
+        reason = sentence("numbers from {low:.4g} to {high:.4g}", low=low, high=column.high)
     else:
         span = {"n": len(values), "low": low, "high": column.high}
-        reason = told("{n} different whole numbers from {low:.4g} to {high:.4g}", **span)
+        reason = sentence("{n} different whole numbers from {low:.4g} to {high:.4g}", **span)
     return ColumnGuess(name, "continuous", reason, missing_values=missing)
 
 
@@ -168,15 +168,15 @@ def _far(column: Column, value: float) -> bool:
 def _text(name: str, column: Column) -> ColumnGuess:
     values = column.values
     if values is None or (len(values) > 2 and len(values) > 0.5 * column.known) or len(values) > MOST_CLASSES:
-        return ColumnGuess(name, None, told(PLAIN_TEXT))
+        return ColumnGuess(name, None, sentence(PLAIN_TEXT))
     if len(values) == 1:
-        return ColumnGuess(name, None, told("it is always '{value}'", value=next(iter(values))))
+        return ColumnGuess(name, None, sentence("it is always '{value}'", value=next(iter(values))))
     labels = in_order(list(values))
     rarest = min(values, key=lambda value: values[value])
     few = values[rarest] < 3 and column.known > 20
     doubt = None
     if few:
-        doubt = told(
+        doubt = sentence(
             "'{name}': the class '{rarest}' is in {n} of {known} rows. A misspelling?",
             name=name,
             rarest=rarest,
@@ -184,7 +184,7 @@ def _text(name: str, column: Column) -> ColumnGuess:
             known=column.known,
         )
     kind: Kind = "binary" if len(labels) == 2 else "categorical"
-    reason = told("text with {n} different values", n=len(labels))
+    reason = sentence("text with {n} different values", n=len(labels))
     return ColumnGuess(name, kind, reason, labels, None if kind == "binary" else len(labels), doubt=doubt)
 
 
@@ -207,21 +207,21 @@ def guess_range(block: Range) -> ColumnGuess:
 
 def _range_kind(block: Range, rows_TW: np.ndarray) -> tuple[Kind, str]:
     if len(rows_TW) and np.isin(rows_TW, (0.0, 1.0)).all() and len(np.unique(rows_TW)) == 2:
-        return "binary", told("{width} numbered columns of 0 and 1", width=block.width)
+        return "binary", sentence("{width} numbered columns of 0 and 1", width=block.width)
     lengths_T = np.linalg.norm(rows_TW, axis=1)
     lengths_T = lengths_T[lengths_T > 0]
     if len(lengths_T) and block.width >= 8 and np.ptp(lengths_T) < 0.02 * np.median(lengths_T):
-        return "embedding", told("{width} numbered columns that make a vector of one length", width=block.width)
+        return "embedding", sentence("{width} numbered columns that make a vector of one length", width=block.width)
     if set(tokens(block.prefix)) & EMBEDDINGS and block.width >= 8:
-        return "embedding", told(
+        return "embedding", sentence(
             "{width} numbered columns, and '{prefix}' sounds like a vector", width=block.width, prefix=block.prefix
         )
     if block.width >= WIDE and len(rows_TW) > 1:
         spread_W = rows_TW.std(axis=0)
         low, high = np.quantile(spread_W, [0.1, 0.9])
         if low > 0 and high / low < _ALIKE:
-            return "embedding", told("{width} numbered columns that vary alike", width=block.width)
-    return "continuous", told("{width} numbered columns of numbers", width=block.width)
+            return "embedding", sentence("{width} numbered columns that vary alike", width=block.width)
+    return "continuous", sentence("{width} numbered columns of numbers", width=block.width)
 
 
 def _listed(values: Sequence[float]) -> str:

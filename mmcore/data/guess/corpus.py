@@ -17,7 +17,7 @@ from mmcore.data.guess.targets import TargetGuess, find_targets, label_streams
 from mmcore.data.guess.times import Timing, resolve_units
 from mmcore.data.guess.words import LABELS, common, tokens
 from mmcore.errors import CorpusError
-from mmcore.language import told
+from mmcore.language import sentence
 
 STEP = 0.1
 """Seconds of a step where streams are at least as fast."""
@@ -134,7 +134,7 @@ def _set_modalities(guess: CorpusGuess, streams: dict[str, Analysed]) -> None:
         if name in labels:
             if target is None or target.stream is not stream:
                 guess.left_out.append(
-                    (f"{name}/", told("its name says labels, and a model must not read what it predicts"))
+                    (f"{name}/", sentence("its name says labels, and a model must not read what it predicts"))
                 )
             continue
         stream.count_words()
@@ -143,7 +143,7 @@ def _set_modalities(guess: CorpusGuess, streams: dict[str, Analysed]) -> None:
             columns = [_not_read(column) if set(tokens(column.name)) & LABELS else column for column in columns]
         modality = Modality(stream, columns, [item for item in guess.items if item not in stream.stream.load])
         if not modality.features:
-            guess.left_out.append((f"{name}/", told("none of its columns can be read: {why}", why=_why(columns))))
+            guess.left_out.append((f"{name}/", sentence("none of its columns can be read: {why}", why=_why(columns))))
             continue
         guess.modalities.append(modality)
     if not guess.modalities:
@@ -156,7 +156,7 @@ def _set_modalities(guess: CorpusGuess, streams: dict[str, Analysed]) -> None:
     bare = [item for item in guess.items if item not in used]
     if bare:
         guess.doubts.append(
-            told("items: {items} have labels and no modality; left out of items.csv", items=common(bare))
+            sentence("items: {items} have labels and no modality; left out of items.csv", items=common(bare))
         )
         guess.items = [item for item in guess.items if item in used]
         for at, modality in enumerate(guess.modalities):
@@ -164,11 +164,11 @@ def _set_modalities(guess: CorpusGuess, streams: dict[str, Analysed]) -> None:
 
 
 def _why(columns: list[ColumnGuess]) -> str:
-    return common([told("'{name}': {reason}", name=column.name, reason=column.reason) for column in columns], 3)
+    return common([sentence("'{name}': {reason}", name=column.name, reason=column.reason) for column in columns], 3)
 
 
 def _not_read(column: ColumnGuess) -> ColumnGuess:
-    return replace(column, kind=None, reason=told("it is what is predicted"), doubt=None)
+    return replace(column, kind=None, reason=sentence("it is what is predicted"), doubt=None)
 
 
 def _clocks(guess: CorpusGuess) -> dict[str, Timing]:
@@ -187,7 +187,9 @@ def _set_step(guess: CorpusGuess) -> None:
                 rows.setdefault(item, set()).add(span.rows)
         if all(len(counts) == 1 for counts in rows.values()):
             guess.step = None
-            guess.step_reason = told("no file has times, and all files of an item have as many rows: rows are steps")
+            guess.step_reason = sentence(
+                "no file has times, and all files of an item have as many rows: rows are steps"
+            )
             return
     dense = {
         name: median(span.step for span in timing.spans.values()) * (timing.factor or 1.0)
@@ -203,17 +205,17 @@ def _set_step(guess: CorpusGuess) -> None:
     usual = median(max((of.get(item, 0.0) for of in known.values()), default=0.0) for item in guess.items)
     slowest = max(dense, key=lambda name: dense[name]) if dense else None
     if slowest is None:
-        guess.step_reason = told("the default, as no stream is dense")
+        guess.step_reason = sentence("the default, as no stream is dense")
     elif dense[slowest] > STEP:
         guess.step = float(f"{dense[slowest]:.3g}")
-        guess.step_reason = told("rows of {slowest}, the slowest dense stream, are so far apart", slowest=slowest)
+        guess.step_reason = sentence("rows of {slowest}, the slowest dense stream, are so far apart", slowest=slowest)
     elif usual < SHORT:
         guess.step = float(f"{dense[slowest]:.3g}")
-        guess.step_reason = told(
+        guess.step_reason = sentence(
             "items are {usual:.2g} s long, so every row of {slowest} counts", usual=usual, slowest=slowest
         )
     else:
-        guess.step_reason = told(
+        guess.step_reason = sentence(
             "the default; rows of {slowest}, the slowest dense stream, are {step:.3g} s apart",
             slowest=slowest,
             step=dense[slowest],
@@ -245,12 +247,14 @@ def _set_offsets(guess: CorpusGuess) -> None:
         middle = median(shifts)
         if max(shifts) - min(shifts) <= max(1.0, 0.001 * middle):
             shift = round(middle) if middle >= 100 else round(middle, 2)
-            delay = told("{name} starts {middle:.6g} s after the other streams of its items", name=name, middle=middle)
-            reason = told("{first}; {second}", first=timing.reason, second=delay)
+            delay = sentence(
+                "{name} starts {middle:.6g} s after the other streams of its items", name=name, middle=middle
+            )
+            reason = sentence("{first}; {second}", first=timing.reason, second=delay)
             streams[name].timing = replace(timing, offset=-float(shift), reason=reason)
         else:
             guess.doubts.append(
-                told(
+                sentence(
                     "{name} starts {middle:.6g} s after the other streams of its items, by another time in each "
                     "item ({low:.6g} to {high:.6g} s). One offset cannot correct it: subtract each item's start in "
                     "the raw files",
@@ -269,19 +273,21 @@ def _set_questions(guess: CorpusGuess) -> None:
     if guess.target is None:
         choices = [f"{m.name}: {column.name}" for m in guess.modalities for column in m.features if column.width == 1]
         guess.questions.append(
-            told(
+            sentence(
                 "targets: what is predicted? No table or column is called label, target, annotation or the like. "
                 "Columns that could be: {names}.",
                 names=common(choices, 6),
             )
             if choices
-            else told("targets: what is predicted? No table or column is called label, target, annotation or the like.")
+            else sentence(
+                "targets: what is predicted? No table or column is called label, target, annotation or the like."
+            )
         )
     for modality in guess.modalities:
         guess.doubts.extend(
-            told("{name}: {doubt}", name=modality.name, doubt=c.doubt) for c in modality.columns if c.doubt
+            sentence("{name}: {doubt}", name=modality.name, doubt=c.doubt) for c in modality.columns if c.doubt
         )
     for column in guess.target.columns if guess.target else ():
         if column.doubt:
             name = guess.target.name if guess.target else ""
-            guess.doubts.append(told("{name}: {doubt}", name=name, doubt=column.doubt))
+            guess.doubts.append(sentence("{name}: {doubt}", name=name, doubt=column.doubt))

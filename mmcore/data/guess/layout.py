@@ -21,7 +21,7 @@ from mmcore.data.guess.words import (
     tokens,
 )
 from mmcore.errors import CorpusError
-from mmcore.language import told
+from mmcore.language import sentence
 
 _SEPARATORS = re.compile(r"[_\-. ]+")
 ONE = "data"
@@ -98,11 +98,13 @@ def find_layout(folder: Path) -> Layout:
             if len(part) > 1:
                 sides[path] = SIDES[part[0].lower()]
                 parts[path] = part[1:]
-        layout.notes.append(told("sides: the folders {tops} say which items train and test", tops=common(sorted(tops))))
+        layout.notes.append(
+            sentence("sides: the folders {tops} say which items train and test", tops=common(sorted(tops)))
+        )
     nested = [path for path in paths if len(parts[path]) == 2]
     for path in paths:
         if len(parts[path]) > 2:
-            layout.left_out.append((_shown(path, folder), told("lies deeper than MODALITY/ITEM or ITEM/MODALITY")))
+            layout.left_out.append((_shown(path, folder), sentence("lies deeper than MODALITY/ITEM or ITEM/MODALITY")))
     flat = [path for path in paths if len(parts[path]) == 1]
     if nested:
         _place_nested(layout, {path: parts[path] for path in nested})
@@ -115,7 +117,9 @@ def find_layout(folder: Path) -> Layout:
 
 
 def _no_rows(suffix: str) -> str:
-    return told("{suffix}: not a file of rows", suffix=suffix) if suffix else told("no ending: not a file of rows")
+    return (
+        sentence("{suffix}: not a file of rows", suffix=suffix) if suffix else sentence("no ending: not a file of rows")
+    )
 
 
 def _only_folder(root: Path, paths: list[Path]) -> Path | None:
@@ -147,16 +151,16 @@ def _place_nested(layout: Layout, parts: dict[Path, tuple[str, ...]]) -> None:
         set(bare.values())
     )
     if by_word:
-        outside, reason = by_word > 0, told("by the words in their names")
+        outside, reason = by_word > 0, sentence("by the words in their names")
     else:
         outside = len(names) <= len(set(bare.values()))
-        reason = told(
+        reason = sentence(
             "{folders} folders and {files} different file names: there are more items",
             folders=len(names),
             files=len(set(bare.values())),
         )
     if outside:
-        layout.notes.append(told("layout: MODALITY/ITEM, folders are modalities ({reason})", reason=reason))
+        layout.notes.append(sentence("layout: MODALITY/ITEM, folders are modalities ({reason})", reason=reason))
         items = _items_in_folders(parts, folders, len(stems))
         counts = Counter(folders.values())
         for path, item in items.items():
@@ -165,7 +169,7 @@ def _place_nested(layout: Layout, parts: dict[Path, tuple[str, ...]]) -> None:
             else:
                 layout.files.append(Placed(folders[path], item, path))
     else:
-        layout.notes.append(told("layout: ITEM/MODALITY, folders are items ({reason})", reason=reason))
+        layout.notes.append(sentence("layout: ITEM/MODALITY, folders are items ({reason})", reason=reason))
         for path in parts:
             layout.files.append(Placed(bare[path], folders[path], path))
 
@@ -218,11 +222,11 @@ def _place_flat(layout: Layout, paths: list[Path]) -> None:
             leftover.extend(placed.path for placed in layout.files)
             layout.files.clear()
     if layout.files:
-        layout.notes.append(told("layout: ITEM_MODALITY in the names of the files"))
+        layout.notes.append(sentence("layout: ITEM_MODALITY in the names of the files"))
     single = [path for path in leftover if names_stream(_stem(path)) or holds(_stem(path), DESCRIPTIONS)]
     rest = [path for path in leftover if path not in single]
     if not layout.files and len(rest) > 1:
-        layout.notes.append(told("layout: one file an item, all of one modality, here called '{name}'", name=ONE))
+        layout.notes.append(sentence("layout: one file an item, all of one modality, here called '{name}'", name=ONE))
         layout.files.extend(Placed(ONE, _stem(path), path) for path in rest)
         rest = []
     layout.tables.extend(sorted([*single, *rest]))

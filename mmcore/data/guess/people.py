@@ -11,7 +11,7 @@ import pandas as pd
 
 from mmcore.data.guess.facts import plain
 from mmcore.data.guess.words import GROUPS, LABELS, SIDES, SPLITS, common, tokens
-from mmcore.language import told
+from mmcore.language import sentence
 
 
 @dataclass
@@ -50,7 +50,7 @@ def describe(
         constant: stream to column to item to its only value, for columns that sound like groups.
         side: item to side, as folders say.
     """
-    people = People(side=dict(side), side_reason=told("the folders say so") if side else "")
+    people = People(side=dict(side), side_reason=sentence("the folders say so") if side else "")
     for source, frame in describing.items():
         frame = frame[[str(item) in set(items) for item in frame.index]]
         for name in map(str, frame.columns):
@@ -64,19 +64,24 @@ def describe(
                 people.labels_source = source
             elif words & SPLITS and {value.lower() for value in cells.values()} <= set(SIDES) and cells:
                 people.side = {item: SIDES[value.lower()] for item, value in cells.items()}
-                people.side_reason = told("column '{name}' of {source}", name=name, source=source)
+                people.side_reason = sentence("column '{name}' of {source}", name=name, source=source)
             elif words & set(GROUPS) and not people.group and _groups(cells, items):
-                people.group, people.group_reason = cells, told("column '{name}' of {source}", name=name, source=source)
+                people.group, people.group_reason = (
+                    cells,
+                    sentence("column '{name}' of {source}", name=name, source=source),
+                )
             elif name not in ("item", "group", "split"):
                 people.conditions.setdefault(name, cells)
     if not people.group:
         _group_from_streams(people, items, constant)
     if not people.group:
-        people.group_reason = told("no column names a speaker, subject or participant, so every item is its own group")
+        people.group_reason = sentence(
+            "no column names a speaker, subject or participant, so every item is its own group"
+        )
         starts = _starts(items)
         if starts:
             people.doubts.append(
-                told(
+                sentence(
                     "groups: item names share beginnings ({starts}). If these are people, write them in the "
                     "column group of items.csv, so that no person is in both training and test",
                     starts=common(starts, 4),
@@ -98,7 +103,7 @@ def _group_from_streams(
             for name, cells in columns.items():
                 if word in tokens(name) and _groups(cells, items):
                     people.group = dict(cells)
-                    people.group_reason = told(
+                    people.group_reason = sentence(
                         "column '{name}' of {stream} has one value in each item", name=name, stream=stream
                     )
                     return
@@ -119,7 +124,7 @@ def _check_sides(people: People, items: Sequence[str]) -> None:
     missing = [item for item in items if item not in people.side]
     if people.side and missing:
         people.doubts.append(
-            told(
+            sentence(
                 "sides: {missing} have no side ({side_reason}); the column split is left out, since it "
                 "must be filled for every item or for none",
                 missing=common(missing),
@@ -132,7 +137,7 @@ def _check_sides(people: People, items: Sequence[str]) -> None:
         group = people.group.get(item, item)
         if found.setdefault(group, side) != side:
             people.doubts.append(
-                told(
+                sentence(
                     "sides: group '{group}' is on two sides ({found} and {side}); correct items.csv",
                     group=group,
                     found=found[group],

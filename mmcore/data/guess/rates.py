@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from mmcore.data.guess.times import ASK, Timing, either
-from mmcore.language import told
+from mmcore.language import sentence
 
 USUAL: dict[float, str] = {
     **{float(rate): str(rate) for rate in (1, 2, 4, 5, 8, 10, 12, 15, 16, 20, 24, 25, 30, 32, 40, 48, 50, 60, 64)},
@@ -79,13 +79,13 @@ def _choose(name: str, timing: Timing, measured: dict[str, Rate]) -> Timing:
     if not measured:
         return replace(
             timing,
-            question=told(
+            question=sentence(
                 "{name}: how many rows a second? Its files have no times. {write}", name=name, write=_write(None)
             ),
         )
     other = min(measured, key=lambda name: measured[name].spread)
     rate = measured[other]
-    why = told(
+    why = sentence(
         "{middle:.4g} rows a second (± {spread:.1%}) against the length of {other} in {items} items",
         middle=rate.middle,
         spread=rate.spread,
@@ -96,21 +96,21 @@ def _choose(name: str, timing: Timing, measured: dict[str, Rate]) -> Timing:
     if rate.spread <= _LOOSEST and len(fits) == 1:
         return replace(timing, sampling_rate=USUAL[fits[0]], reason=why)
     if rate.spread > _LOOSEST:
-        why = told("{why}; the two do not have the same length", why=why)
+        why = sentence("{why}; the two do not have the same length", why=why)
     elif fits:
         rates = f"{fits[0]:.5g}"
         for fit in fits[1:]:
-            rates = told("{rates} and {rate:.5g}", rates=rates, rate=fit)
-        why = told("{why}, which fits {rates}", why=why, rates=rates)
+            rates = sentence("{rates} and {rate:.5g}", rates=rates, rate=fit)
+        why = sentence("{why}, which fits {rates}", why=why, rates=rates)
     else:
-        why = told("{why}, which is not a usual rate", why=why)
+        why = sentence("{why}, which is not a usual rate", why=why)
     return replace(
         timing,
         reason=why,
-        question=told("{name}: how many rows a second? {why}. {write}", name=name, why=why, write=_write(fits)),
+        question=sentence("{name}: how many rows a second? {why}. {write}", name=name, why=why, write=_write(fits)),
     )
 
 
 def _write(fits: list[float] | None) -> str:
     choices = either([USUAL[fit] for fit in fits[:3]]) if fits else "25"
-    return told("Write the number in place of {mark}, such as {choices}", mark=ASK, choices=choices)
+    return sentence("Write the number in place of {mark}, such as {choices}", mark=ASK, choices=choices)

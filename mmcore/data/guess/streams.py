@@ -18,7 +18,7 @@ from mmcore.data.guess.raw import Raw, read_raw
 from mmcore.data.guess.words import DESCRIPTIONS, GROUPS, ITEMS, LABELS, SPLITS, common, holds, tokens
 from mmcore.data.sources.folder import check_item_name
 from mmcore.errors import CorpusError
-from mmcore.language import told
+from mmcore.language import sentence
 
 _ALIKE = 0.75
 """Likeness of two names from which one may be the other misspelt."""
@@ -101,14 +101,16 @@ def find_streams(folder: Path, layout: Layout) -> Streams:
     for placed in layout.files:
         shown = placed.path.relative_to(folder).as_posix()
         if check_item_name(placed.item) != "ok":
-            found.left_out.append((shown, told("'{item}' cannot name an item", item=placed.item)))
+            found.left_out.append((shown, sentence("'{item}' cannot name an item", item=placed.item)))
             continue
         stream = found.streams.setdefault(_safe(placed.modality), Stream(_safe(placed.modality)))
         if placed.item in stream.load:
             found.left_out.append(
                 (
                     shown,
-                    told("item '{item}' has {source} already", item=placed.item, source=stream.sources[placed.item]),
+                    sentence(
+                        "item '{item}' has {source} already", item=placed.item, source=stream.sources[placed.item]
+                    ),
                 )
             )
             continue
@@ -144,9 +146,11 @@ def _take_table(found: Streams, path: Path, shown: str, raw: Raw) -> None:
     known = set(found.items)
     column, names = _item_column(raw.frame, known)
     if column is None:
-        why = told("none of its columns names the items") if known else told("no column with the names of items")
+        why = (
+            sentence("none of its columns names the items") if known else sentence("no column with the names of items")
+        )
         if raw.form == "array" or raw.form == "subtitles":
-            why = told("it holds no item's name")
+            why = sentence("it holds no item's name")
         found.left_out.append((shown, why))
         return
     frame = raw.frame.drop(columns=[column])
@@ -155,7 +159,7 @@ def _take_table(found: Streams, path: Path, shown: str, raw: Raw) -> None:
     if once and _describes(path, frame):
         frame.index = pd.Index(names)
         found.describing[shown] = frame
-        found.notes.append(told("{shown}: one row an item ('{column}' names it)", shown=shown, column=column))
+        found.notes.append(sentence("{shown}: one row an item ('{column}' names it)", shown=shown, column=column))
         return
     name = _stream_name(path)
     stream = found.streams.setdefault(name, Stream(name))
@@ -164,8 +168,8 @@ def _take_table(found: Streams, path: Path, shown: str, raw: Raw) -> None:
         if check_item_name(item) != "ok":
             found.left_out.append(
                 (
-                    told("{shown}, rows of '{item}'", shown=shown, item=item),
-                    told("'{item}' cannot name an item", item=item),
+                    sentence("{shown}, rows of '{item}'", shown=shown, item=item),
+                    sentence("'{item}' cannot name an item", item=item),
                 )
             )
             continue
@@ -173,7 +177,7 @@ def _take_table(found: Streams, path: Path, shown: str, raw: Raw) -> None:
         stream.load[item] = lambda part=part: part
         stream.sources[item] = shown
     found.notes.append(
-        told("{shown}: rows of {n} items ('{column}' names the item)", shown=shown, n=len(rows), column=column)
+        sentence("{shown}: rows of {n} items ('{column}' names the item)", shown=shown, n=len(rows), column=column)
     )
 
 
@@ -244,12 +248,12 @@ def _drop_misspelt(found: Streams) -> None:
             where = (
                 source
                 if len(set(streams[name].sources.values())) != 1
-                else told("{shown}, rows of '{item}'", shown=source, item=item)
+                else sentence("{shown}, rows of '{item}'", shown=source, item=item)
             )
             found.left_out.append(
                 (
                     where,
-                    told(
+                    sentence(
                         "only {name} has an item '{item}'. Nearest: '{near}', which has no {name}. Misspelt?",
                         name=name,
                         item=item,
@@ -261,13 +265,13 @@ def _drop_misspelt(found: Streams) -> None:
         strange = [str(item) for item in frame.index if str(item) not in has]
         if strange:
             listed = [
-                told("'{item}' (nearest: '{near}')", item=item, near=near)
+                sentence("'{item}' (nearest: '{near}')", item=item, near=near)
                 if (near := misspelt(item, list(has)))
-                else told("'{name}'", name=item)
+                else sentence("'{name}'", name=item)
                 for item in strange
             ]
             found.doubts.append(
-                told("{shown} names items without a file: {listed}", shown=shown, listed=common(listed))
+                sentence("{shown} names items without a file: {listed}", shown=shown, listed=common(listed))
             )
 
 

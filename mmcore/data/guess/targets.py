@@ -8,7 +8,7 @@ from mmcore.data.guess.analyse import Analysed
 from mmcore.data.guess.columns import ColumnGuess, guess_columns
 from mmcore.data.guess.people import People
 from mmcore.data.guess.words import GROUPS, LABELS, holds, tokens
-from mmcore.language import told
+from mmcore.language import sentence
 
 _SUREST = ("labels", "label", "targets", "target")
 
@@ -51,17 +51,21 @@ def find_targets(streams: dict[str, Analysed], people: People) -> TargetGuess | 
         columns, unused = _columns(stream.guesses("target"))
         if columns:
             scope, why = _scope(stream)
-            return TargetGuess(stream.name, scope, columns, unused, stream, told("the name says so; {why}", why=why))
+            return TargetGuess(
+                stream.name, scope, columns, unused, stream, sentence("the name says so; {why}", why=why)
+            )
     if len(people.labels):
         columns, unused = _columns(guess_columns(people.labels.reset_index(drop=True), "target"))
         if columns:
-            why = told("columns of {labels_source} are so named; one row an item", labels_source=people.labels_source)
+            why = sentence(
+                "columns of {labels_source} are so named; one row an item", labels_source=people.labels_source
+            )
             return TargetGuess("labels", "item", columns, unused, None, why)
     for name, stream in streams.items():
         columns = [c for c in _columns(stream.guesses("target"))[0] if set(tokens(c.name)) & LABELS]
         if columns:
             scope, why = _scope(stream)
-            reason = told("columns of {name} are so named, and are not read as features; {why}", name=name, why=why)
+            reason = sentence("columns of {name} are so named, and are not read as features; {why}", name=name, why=why)
             return TargetGuess(f"{name}_labels", scope, columns, [], stream, reason)
     return None
 
@@ -78,9 +82,9 @@ def _columns(guesses: list[ColumnGuess]) -> tuple[list[ColumnGuess], list[str]]:
 def _scope(stream: Analysed) -> tuple[str, str]:
     rows = [span.rows for span in stream.timing.spans.values()]
     if stream.timing.form == "rows" and all(count == 1 for count in rows):
-        return "item", told("one row an item")
+        return "item", sentence("one row an item")
     match stream.timing.form:
         case "segments":
-            return "step", told("one row a segment")
+            return "step", sentence("one row a segment")
         case _:
-            return "step", told("one row a time")
+            return "step", sentence("one row a time")

@@ -15,7 +15,7 @@ import pandas as pd
 
 from mmcore.data.guess.words import DURATIONS, ENDS, FRAMES, STARTS, TIMES, UNITS, tokens
 from mmcore.data.timing import FRAME_RATES
-from mmcore.language import later, told
+from mmcore.language import later, sentence
 
 Form = Literal["points", "segments", "rows"]
 ASK = "???"
@@ -133,9 +133,9 @@ def time_column(names: list[str], rising: set[str], counts: set[str]) -> tuple[s
             found = [name for name in found if name in rising] or found
         if found:
             rises = found[0] in rising
-            return found[0], told("by its name, and it rises in every item") if rises else told("by its name")
+            return found[0], sentence("by its name, and it rises in every item") if rises else sentence("by its name")
     if names and names[0] in rising and names[0] not in counts:
-        return names[0], told("it is the first column and rises in every item")
+        return names[0], sentence("it is the first column and rises in every item")
     return None
 
 
@@ -197,12 +197,12 @@ def _by_itself(timing: Timing) -> Timing:
     column = timing.columns[0]
     unit = unit_in_name(column)
     if unit is not None:
-        said = told(dict(_DECADES)[unit])
+        said = sentence(dict(_DECADES)[unit])
         return replace(
             timing,
             factor=unit,
             by_name=True,
-            reason=told("{said}, as the name '{column}' says", said=said, column=column),
+            reason=sentence("{said}, as the name '{column}' says", said=said, column=column),
         )
     if timing.is_frames or set(tokens(column)) & FRAMES:
         return replace(timing, is_frames=True)
@@ -211,11 +211,11 @@ def _by_itself(timing: Timing) -> Timing:
         return timing
     step = median(steps)
     if timing.form == "points" and step < 1:
-        return replace(timing, factor=1.0, reason=told("seconds, as rows are {step:.4g} apart", step=step))
+        return replace(timing, factor=1.0, reason=sentence("seconds, as rows are {step:.4g} apart", step=step))
     longest = max(span.length for span in timing.spans.values())
     if timing.form == "segments" and longest < 36_000:
         return replace(
-            timing, factor=1.0, reason=told("seconds, as segments start at fractions, {step:.3g} apart", step=step)
+            timing, factor=1.0, reason=sentence("seconds, as segments start at fractions, {step:.3g} apart", step=step)
         )
     return timing
 
@@ -232,7 +232,7 @@ def _against(timing: Timing, anchors: dict[str, Timing]) -> Timing:
         if not ratios:
             continue
         ratio = median(ratios)
-        ratio_text = told("items are {ratio:.4g} times as long as in {name}", ratio=ratio, name=name)
+        ratio_text = sentence("items are {ratio:.4g} times as long as in {name}", ratio=ratio, name=name)
         nearest = min(FRAME_RATES, key=lambda rate: abs(ratio / rate - 1))
         for factor, unit in _DECADES:
             # Frame numbers of a stream that covers little of its items must not pass for seconds.
@@ -241,19 +241,19 @@ def _against(timing: Timing, anchors: dict[str, Timing]) -> Timing:
                 return replace(
                     timing,
                     factor=factor,
-                    reason=told("{unit}, as {why}", unit=told(unit), why=ratio_text)
+                    reason=sentence("{unit}, as {why}", unit=sentence(unit), why=ratio_text)
                     if factor != 1
-                    else told("seconds, as {name}", name=name),
+                    else sentence("seconds, as {name}", name=name),
                 )
         if timing.whole and abs(ratio / nearest - 1) <= _NEAR:
             near = [rate for rate in FRAME_RATES if abs(ratio / rate - 1) <= _frame_spread(ratios, timing)]
             if len(near) == 1:
-                why = told("frame numbers, {rate:g} a second, as {why}", rate=near[0], why=ratio_text)
+                why = sentence("frame numbers, {rate:g} a second, as {why}", rate=near[0], why=ratio_text)
                 return replace(timing, factor=1 / near[0], reason=why, is_frames=True)
             return replace(
                 timing,
                 is_frames=True,
-                reason=told(
+                reason=sentence(
                     "{why}: frame numbers, {rates} a second?",
                     why=ratio_text,
                     rates=either([f"{rate:g}" for rate in near or [nearest]]),
@@ -283,7 +283,7 @@ def _against_each_other(unknown: dict[str, Timing]) -> dict[str, Timing]:
     ):
         return unknown
     anchor = replace(
-        unknown[shortest], factor=1.0, reason=told("seconds: another stream of the items is in milliseconds")
+        unknown[shortest], factor=1.0, reason=sentence("seconds: another stream of the items is in milliseconds")
     )
     return {name: anchor if name == shortest else _against(t, {shortest: anchor}) for name, t in unknown.items()}
 
@@ -299,7 +299,7 @@ def _not_contradicted(timing: Timing, others: dict[str, Timing]) -> str:
             if item in other.spans and other.spans[item].length > 0
         ]
         if ratios and not 0.02 < median(ratios) < 50:
-            return told(
+            return sentence(
                 "{why}; but its items are {ratio:.3g} times as long as in {name}",
                 why=timing.reason,
                 ratio=median(ratios),
@@ -312,18 +312,18 @@ def _question(name: str, timing: Timing) -> str:
     if timing.is_frames:
         named = {"name": name, "column": timing.columns[0]}
         if not timing.reason:
-            return told("{name}: '{column}' counts frames. Frames a second? Write rate: 1/FRAMES_A_SECOND", **named)
-        return told(
+            return sentence("{name}: '{column}' counts frames. Frames a second? Write rate: 1/FRAMES_A_SECOND", **named)
+        return sentence(
             "{name}: '{column}' counts frames. Frames a second? ({why}) Write rate: 1/FRAMES_A_SECOND",
             why=timing.reason,
             **named,
         )
     spans = list(timing.spans.values())
     steps = [span.step for span in spans if span.rows > 1]
-    times = told("times about {step:g} apart", step=median(steps)) if steps else told("times one a table")
+    times = sentence("times about {step:g} apart", step=median(steps)) if steps else sentence("times one a table")
     if timing.reason:
-        times = told("{first}; {second}", first=times, second=timing.reason)
-    return told(
+        times = sentence("{first}; {second}", first=times, second=timing.reason)
+    return sentence(
         "{name}: in what unit is '{column}' ({times})? "
         "Write rate: 1 for seconds, 0.001 for milliseconds, 1/25 for frames of 25 a second",
         name=name,
@@ -336,5 +336,5 @@ def either(rates: list[str]) -> str:
     """One of these, for a sentence; they are not empty."""
     text = rates[0]
     for rate in rates[1:]:
-        text = told("{rates} or {rate}", rates=text, rate=rate)
+        text = sentence("{rates} or {rate}", rates=text, rate=rate)
     return text

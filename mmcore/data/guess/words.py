@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-from mmcore.language import told
+from mmcore.language import sentence
 
 
 def split(text: str) -> tuple[str, ...]:
@@ -128,8 +128,8 @@ def names_stream(name: str) -> bool:
 
 
 def common(names: Sequence[str], limit: int = 5) -> str:
-    """The first few names, for a sentence; told, where there are several."""
+    """The first few names, for a sentence."""
     text, more = names[0] if names else "", len(names) - limit
     for name in names[1:limit]:
-        text = told("{first}, {second}", first=text, second=name)
-    return told("{names} and {n} more", names=text, n=more) if more > 0 else text
+        text = sentence("{first}, {second}", first=text, second=name)
+    return sentence("{names} and {n} more", names=text, n=more) if more > 0 else text

@@ -18,7 +18,7 @@ from mmcore.data.importers.sample import Imported, Options, Sample, Stream, some
 from mmcore.data.importers.stored import StoredArray, open_arrays
 from mmcore.data.sources.writing import new_corpus
 from mmcore.errors import CorpusError
-from mmcore.language import told
+from mmcore.language import sentence
 
 TARGETS = ("y", "labels", "label", "targets", "target")
 GROUPS = ("groups", "group")
@@ -76,7 +76,7 @@ def import_numpy(path: Path, folder: Path, options: Options) -> Imported:
             rows = max(len(stream.values_TF) for stream in streams.values())
             labels = y.columns(values, rows)
             if not finite(labels):
-                gathering.left_out[told("item without a label")] += 1
+                gathering.left_out[sentence("item without a label")] += 1
                 continue
             extra = {column: named[column][at] for column in conditions}
             side = named[split][at] if split else None
@@ -171,7 +171,7 @@ def _conditions(arrays: dict[str, StoredArray], taken: set[Any], count: int) -> 
             continue
         if array.shape != (count,) or array.dtype.kind not in "iubUS":
             reasons.append(
-                told(
+                sentence(
                     "{name}: {kind} of shape {shape} is neither a modality nor one entry per item",
                     name=name,
                     kind=array.dtype,
@@ -179,7 +179,7 @@ def _conditions(arrays: dict[str, StoredArray], taken: set[Any], count: int) -> 
                 )
             )
         elif array.dtype.itemsize > LONG_TEXT * 4:
-            reasons.append(told("{name}: text to read, no condition", name=name))
+            reasons.append(sentence("{name}: text to read, no condition", name=name))
         else:
             kept.append(name)
     return kept, reasons

@@ -28,7 +28,7 @@ from mmcore.data.importers.sample import Imported, Options, Sample, Stream, some
 from mmcore.data.sources.writing import new_corpus
 from mmcore.data.sources.written import WrittenClock
 from mmcore.errors import CorpusError, nearest
-from mmcore.language import told
+from mmcore.language import sentence
 
 MOSEI = ("sentiment", "happy", "sad", "anger", "surprise", "disgust", "fear")
 """Columns of the labels of CMU-MOSEI, in the order of the SDK's documentation."""
@@ -98,10 +98,10 @@ def import_csd(paths: Sequence[Path], folder: Path, options: Options) -> Importe
             for name in names:
                 for sample in _samples(name, labels, streams, cut, per_step, gathering):
                     gathering.add(sample)
-            notes = [told("step {step} s", step=STEP), *([labels.note] if labels.note else [])]
+            notes = [sentence("step {step} s", step=STEP), *([labels.note] if labels.note else [])]
             if per_step:
                 notes.append(
-                    told(
+                    sentence(
                         "a label holds for its interval; --item {segment} makes an item of each, which is the usual "
                         "choice",
                         segment=SEGMENT,
@@ -160,7 +160,7 @@ def _labels(sequences: Sequence[CsdSequence], options: Options, where: str) -> _
     if sequence.dimensions is not None and len(set(sequence.dimensions)) == width == len(sequence.dimensions):
         columns = sequence.dimensions
     elif width == len(MOSEI):
-        columns, note = MOSEI, told("7 columns of labels are those of CMU-MOSEI: {names}", names=", ".join(MOSEI))
+        columns, note = MOSEI, sentence("7 columns of labels are those of CMU-MOSEI: {names}", names=", ".join(MOSEI))
     else:
         columns = ("label",) if width == 1 else tuple(f"label_{at}" for at in range(width))
     target = columns[0] if named or options.target is None else options.target
@@ -180,11 +180,11 @@ def _common(labels: CsdSequence, streams: Sequence[CsdSequence], gathering: Gath
     without = set().union(*there) - set(labels.items)
     if without:
         gathering.left_out[
-            told("{n} entries without a label: {names}", n=len(without), names=some(sorted(without)))
+            sentence("{n} entries without a label: {names}", n=len(without), names=some(sorted(without)))
         ] = 1
     bare = [name for name in labels.items if name not in names]
     if bare:
-        gathering.left_out[told("{n} labels without any modality: {names}", n=len(bare), names=some(bare))] = 1
+        gathering.left_out[sentence("{n} labels without any modality: {names}", n=len(bare), names=some(bare))] = 1
     if not names:
         raise CorpusError(
             "labels and modalities must have common entries",
@@ -218,9 +218,9 @@ def _samples(
             continue
         pair = one.read(name)
         if pair is None:
-            gathering.left_out[told("{name}: holds text and no numbers", name=one.name)] = 1
+            gathering.left_out[sentence("{name}: holds text and no numbers", name=one.name)] = 1
         elif not (pair[1][:, 1] > pair[1][:, 0]).any():
-            gathering.left_out[told("entry of {name} without an interval that lasts", name=one.name)] += 1
+            gathering.left_out[sentence("entry of {name} without an interval that lasts", name=one.name)] += 1
         else:
             read[one.name] = pair
     group = video_of(name) or name
@@ -231,12 +231,12 @@ def _samples(
         if finite({labels.target: columns[labels.target]}):
             yield Sample(name, group, None, {m: _stream(*pair) for m, pair in read.items()}, columns)
         else:
-            gathering.left_out[told("entry without a label")] += 1
+            gathering.left_out[sentence("entry without a label")] += 1
         return
     for at, (start, end) in enumerate(intervals_L2):
         columns = {column: values_LC[at : at + 1, place] for place, column in enumerate(labels.columns)}
         if not finite({labels.target: columns[labels.target]}) or not end > start:
-            gathering.left_out[told("segment without a label, or that ends before it starts")] += 1
+            gathering.left_out[sentence("segment without a label, or that ends before it starts")] += 1
             continue
         pieces = {}
         for modality, (values_TF, times_T2) in read.items():

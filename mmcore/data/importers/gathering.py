@@ -20,7 +20,7 @@ from mmcore.data.sources.folder import check_item_name
 from mmcore.data.sources.writing import write_items, write_table, write_yaml
 from mmcore.data.sources.written import WrittenClock, WrittenCorpus, WrittenFeature
 from mmcore.errors import CorpusError
-from mmcore.language import told
+from mmcore.language import sentence
 
 LABELS = "labels"
 TIMES = ("time", "start", "end")
@@ -228,7 +228,7 @@ class Gathering:
         split = {"train", "test"} <= sided and None not in sided and not crossing
         if crossing:
             self.left_out[
-                told(
+                sentence(
                     "the published split: groups lie on two of its sides ({groups}), so a model could know test items "
                     "by their group; it stays in items.csv as published_split, and splits are drawn by group",
                     groups=some(crossing),
@@ -237,7 +237,7 @@ class Gathering:
         elif sided != {None} and not split:
             there = ", ".join(sorted(side for side in sided if side)) or "none"
             self.left_out[
-                told("the published split: it has no train and test for every item (it has {sides})", sides=there)
+                sentence("the published split: it has no train and test for every item (it has {sides})", sides=there)
             ] = 1
         kept = "split" if split else "published_split"
         sides = [] if sided == {None} else [kept]
@@ -262,30 +262,30 @@ class Gathering:
         split = ", ".join(f"{count} {side}" for side, count in sides.items())
         counts = {"items": len(self._rows), "groups": groups}
         lines: list[str] = [
-            told("{items} items in {groups} groups ({split})", split=split, **counts)
+            sentence("{items} items in {groups} groups ({split})", split=split, **counts)
             if split
-            else told("{items} items in {groups} groups", **counts)
+            else sentence("{items} items in {groups} groups", **counts)
         ]
         for modality, facts in self._facts.items():
             lines.append(_wrote_modality(modality, facts, len(self._rows) - facts.items))
         others = [column for columns in list(self._labels.values())[:1] for column in columns]
         others = [column for column in others if column not in targets and column not in TIMES]
-        labels = told("labels: {names}", names=", ".join(targets))
+        labels = sentence("labels: {names}", names=", ".join(targets))
         more = ", ".join(others)
-        lines.append(told("{labels}; also in the table: {names}", labels=labels, names=more) if others else labels)
+        lines.append(sentence("{labels}; also in the table: {names}", labels=labels, names=more) if others else labels)
         return lines
 
     def _left_out(self) -> list[str]:
         lines = [
-            reason if count == 1 else told("{count} × {reason}", count=count, reason=reason)
+            reason if count == 1 else sentence("{count} × {reason}", count=count, reason=reason)
             for reason, count in self.left_out.items()
         ]
         if self._bare:
             named = {"n": len(self._bare), "names": some(self._bare)}
-            lines.append(told("{n} items without a row in any modality: {names}", **named))
+            lines.append(sentence("{n} items without a row in any modality: {names}", **named))
         if self._renamed:
             lines.append(
-                told(
+                sentence(
                     "{n} names that cannot name a file, or differ in capitals alone, were changed: {names}",
                     n=len(self._renamed),
                     names=some(self._renamed),
@@ -295,23 +295,25 @@ class Gathering:
 
     def _embedding_notes(self) -> list[str]:
         wide = [facts.folder for modality, facts in self._facts.items() if _is_embedding(modality, facts)]
-        return [told("{names}: kind embedding, by name and width", names=", ".join(wide))] if wide else []
+        return [sentence("{names}: kind embedding, by name and width", names=", ".join(wide))] if wide else []
 
 
 def _wrote_modality(modality: str, facts: _Facts, absent: int) -> str:
-    folder = facts.folder if facts.folder == modality else told("{name} (was '{old}')", name=facts.folder, old=modality)
+    folder = (
+        facts.folder if facts.folder == modality else sentence("{name} (was '{old}')", name=facts.folder, old=modality)
+    )
     low, middle, high = min(facts.rows), int(np.median(facts.rows)), max(facts.rows)
     counts = {"name": folder, "n": facts.width, "low": low, "high": high, "middle": middle}
     text = (
-        told("{name}: {n} columns, {low} to {high} rows an item (median {middle})", **counts)
+        sentence("{name}: {n} columns, {low} to {high} rows an item (median {middle})", **counts)
         if facts.width > 1
-        else told("{name}: {n} column, {low} to {high} rows an item (median {middle})", **counts)
+        else sentence("{name}: {n} column, {low} to {high} rows an item (median {middle})", **counts)
     )
     if absent:
-        text = told("{text}, absent in {n} items", text=text, n=absent)
+        text = sentence("{text}, absent in {n} items", text=text, n=absent)
     if facts.infinite:
-        text = told("{text}, {n} infinite cells written as empty", text=text, n=facts.infinite)
-    return told("{text}, {n} empty cells", text=text, n=facts.empty) if facts.empty else text
+        text = sentence("{text}, {n} infinite cells written as empty", text=text, n=facts.infinite)
+    return sentence("{text}, {n} empty cells", text=text, n=facts.empty) if facts.empty else text
 
 
 def _is_embedding(modality: str, facts: _Facts) -> bool:

@@ -18,7 +18,7 @@ from mmcore.data.importers.rows import clock_of, same_rows
 from mmcore.data.importers.sample import SIDES, Imported, Options, Sample, Stream, check_claim
 from mmcore.data.sources.writing import new_corpus
 from mmcore.errors import CorpusError
-from mmcore.language import told
+from mmcore.language import sentence
 
 TARGETS = ("label", "labels", "target", "y")
 GROUPS = ("group", "groups")
@@ -66,7 +66,7 @@ def import_datasets(path: Path, folder: Path, options: Options) -> Imported:
         gathering = Gathering(partial, where)
         gathering.left_out.update(dict.fromkeys(plan.left_out, 1))
         for name in unknown:
-            gathering.left_out[told("split '{name}': not train, validation or test", name=name)] = 1
+            gathering.left_out[sentence("split '{name}': not train, validation or test", name=name)] = 1
         at = 0
         for shard in shards:
             if shard.split in unknown:
@@ -79,7 +79,7 @@ def import_datasets(path: Path, folder: Path, options: Options) -> Imported:
                 if finite(sample.labels):
                     gathering.add(sample)
                 else:
-                    gathering.left_out[told("item without a label")] += 1
+                    gathering.left_out[sentence("item without a label")] += 1
         return gathering.finish(
             folder, path.stem, [plan.target], scope=plan.scope, step=clock.step, clocks=clock.keys,
             label_clock=clock.of_labels(plan.target, plan.scope), classes=plan.classes, guessed=clock.notes,
@@ -129,7 +129,9 @@ def _plan(columns: Mapping[str, pa.DataType], features: Mapping[str, Any], optio
             plan.conditions.append(name)
         else:
             plan.left_out.append(
-                told("{name}: {kind} is neither numbers (rows, columns) nor a scalar", name=name, kind=str(kind)[:60])
+                sentence(
+                    "{name}: {kind} is neither numbers (rows, columns) nor a scalar", name=name, kind=str(kind)[:60]
+                )
             )
     if not plan.modalities:
         raise CorpusError(

@@ -10,7 +10,7 @@ import numpy as np
 from mmcore.data.importers.sample import clean
 from mmcore.data.sources.written import WrittenParameter
 from mmcore.errors import CorpusError, nearest
-from mmcore.language import told
+from mmcore.language import sentence
 
 MOST_CLASSES = 50
 """Distinct values of whole numbers or of text above which they are no classes."""
@@ -69,7 +69,10 @@ def target_of(name: str, columns: Sequence[np.ndarray], classes: Sequence[str] |
                 where=where,
             )
         return _classes(
-            name, sorted({clean(str(value)) for value in found}), True, told("classes, in the order of the alphabet")
+            name,
+            sorted({clean(str(value)) for value in found}),
+            True,
+            sentence("classes, in the order of the alphabet"),
         )
     # A missing label among whole numbers makes its item's column one of floats.
     whole = values.dtype.kind in "biu" or any(np.asarray(column).dtype.kind in "biu" for column in columns)
@@ -80,18 +83,20 @@ def target_of(name: str, columns: Sequence[np.ndarray], classes: Sequence[str] |
                 return Target(
                     {"name": name, "component": name, "kind": "binary"},
                     False,
-                    told("'{name}' is binary: 0 and 1", name=name),
+                    sentence("'{name}' is binary: 0 and 1", name=name),
                 )
             several: WrittenParameter = {
                 "name": name, "component": name, "kind": "categorical", "classes": len(codes),
             }  # fmt: skip
             return Target(
-                several, False, told("'{name}' is {n} classes: whole numbers from 0", name=name, n=len(codes))
+                several, False, sentence("'{name}' is {n} classes: whole numbers from 0", name=name, n=len(codes))
             )
-        return _classes(name, [str(code) for code in codes], True, told("classes: a few whole numbers"))
+        return _classes(name, [str(code) for code in codes], True, sentence("classes: a few whole numbers"))
     number: WrittenParameter = {"name": name, "component": name, "kind": "continuous"}
     return Target(
-        number, False, told("'{name}' is a number, {low:.3g} to {high:.3g}", name=name, low=found[0], high=found[-1])
+        number,
+        False,
+        sentence("'{name}' is a number, {low:.3g} to {high:.3g}", name=name, low=found[0], high=found[-1]),
     )
 
 
@@ -105,7 +110,7 @@ def _named(name: str, found: np.ndarray, classes: list[str], where: str) -> Targ
             next_step="Correct the column, or its names of classes",
             where=where,
         )
-    return _classes(name, classes, True, told("classes that the file names"))
+    return _classes(name, classes, True, sentence("classes that the file names"))
 
 
 def _classes(name: str, classes: list[str], as_text: bool, note: str) -> Target:
@@ -118,7 +123,7 @@ def _classes(name: str, classes: list[str], as_text: bool, note: str) -> Target:
     return Target(
         parameter,
         as_text,
-        told("'{name}' is {n} {classes}: {listed}", name=name, n=len(classes), classes=note, listed=listed),
+        sentence("'{name}' is {n} {classes}: {listed}", name=name, n=len(classes), classes=note, listed=listed),
     )
 
 

@@ -15,7 +15,7 @@ from mmcore.data.importers.labels import chosen
 from mmcore.data.importers.published import Part, check_arrays, read_parts, texts, video_of, write_parts
 from mmcore.data.importers.sample import Imported, Options
 from mmcore.errors import CorpusError
-from mmcore.language import told
+from mmcore.language import sentence
 
 TARGETS = ("regression_labels", "classification_labels", "annotations")
 TOKENS = "text_bert"
@@ -49,12 +49,12 @@ def import_mmsa(path: Path, folder: Path, options: Options) -> Imported:
     for key in first:
         if key == TOKENS:
             reasons.append(
-                told(
+                sentence(
                     "{key}: numbers of tokens, which are not measurements; its mask gave the length of text", key=TOKENS
                 )
             )
         elif key not in kept:
-            reasons.append(told("{key}: no array (items, rows, columns)", key=key))
+            reasons.append(sentence("{key}: no array (items, rows, columns)", key=key))
     return write_parts(parts, path, folder, options, [target], left_out=reasons)
 
 

@@ -15,7 +15,7 @@ from mmcore.data.importers.labels import chosen
 from mmcore.data.importers.published import Part, check_arrays, read_parts, texts, video_of, write_parts
 from mmcore.data.importers.sample import Imported, Options
 from mmcore.errors import CorpusError
-from mmcore.language import told
+from mmcore.language import sentence
 
 EMOTIONS = ("neutral", "happy", "sad", "angry")
 """The order of MulT's IEMOCAP labels, as its metrics have it."""
@@ -47,17 +47,19 @@ def import_mult(path: Path, folder: Path, options: Options) -> Imported:
     parts = [_part(side, part, options, path) for side, part in raw.items()]
     columns = list(parts[0].labels)
     if columns == list(EMOTIONS):
-        guessed.append(told("labels are the emotions of IEMOCAP in MulT's order: {names}", names=", ".join(EMOTIONS)))
+        guessed.append(
+            sentence("labels are the emotions of IEMOCAP in MulT's order: {names}", names=", ".join(EMOTIONS))
+        )
     targets = [chosen(options.target, columns, (), "labels", "--target", str(path))] if options.target else columns
     key = options.item or "id"
     kept = {*parts[0].arrays, "labels", key}
     reasons = [
-        told("{key}: no array (items, rows, columns)", key=name)
+        sentence("{key}: no array (items, rows, columns)", key=name)
         for name in next(iter(raw.values()))
         if name not in kept
     ]
     if any(key not in part for part in raw.values()):
-        reasons.append(told("ids: the file has no '{key}', so items are numbered", key=key))
+        reasons.append(sentence("ids: the file has no '{key}', so items are numbered", key=key))
     return write_parts(parts, path, folder, options, targets, left_out=reasons, guessed=guessed)
 
 

@@ -19,7 +19,7 @@ from mmcore.data.sources.pickles import read_pickle
 from mmcore.data.sources.writing import new_corpus
 from mmcore.data.sources.written import WrittenClock
 from mmcore.errors import CorpusError, nearest
-from mmcore.language import told
+from mmcore.language import sentence
 
 _VIDEO = re.compile(r"(.+?)(?:\$_\$.*|\[[^\[\]]*\])")
 
@@ -164,17 +164,17 @@ def write_parts(
             for at, name in enumerate(part.names):
                 labels = {column: values[at : at + 1] for column, values in part.labels.items()}
                 if not finite({target: labels[target] for target in targets}):
-                    gathering.left_out[told("item without a label")] += 1
+                    gathering.left_out[sentence("item without a label")] += 1
                     continue
                 values = {m: array[at, slice(*one[m][at])] for m, array in part.arrays.items()}
                 padded += sum(array.shape[1] - len(values[m]) for m, array in part.arrays.items())
                 streams = {m: Stream(values[m]) for m in values} if aligned else _timed(values, options, sparse)
                 gathering.add(Sample(name, part.groups[at], part.side, streams, labels))
         if padded:
-            gathering.left_out[told("padding: {n} rows at the ends of items", n=padded)] = 1
+            gathering.left_out[sentence("padding: {n} rows at the ends of items", n=padded)] = 1
         if all(group is None for part in parts for group in part.groups):
             notes.append(
-                told(
+                sentence(
                     "the file names no videos, so every item is a group of its own, and clips of one video or speaker "
                     "may lie on both sides of drawn splits; fill the column group of items.csv"
                 )
@@ -212,12 +212,16 @@ def _ranges(parts: Sequence[Part]) -> tuple[list[dict[str, np.ndarray]], list[st
     if names:
         listed = ", ".join(names)
         notes.append(
-            told("{names}: no lengths in the file, so rows of zeros at the front of items are padding", names=listed)
+            sentence(
+                "{names}: no lengths in the file, so rows of zeros at the front of items are padding", names=listed
+            )
             if side == "front"
-            else told("{names}: no lengths in the file, so rows of zeros at the end of items are padding", names=listed)
+            else sentence(
+                "{names}: no lengths in the file, so rows of zeros at the end of items are padding", names=listed
+            )
         )
     if odd:
-        notes.append(told("{n} arrays hold numbers beyond their length; the length counts", n=odd))
+        notes.append(sentence("{n} arrays hold numbers beyond their length; the length counts", n=odd))
     return out, notes
 
 
@@ -254,7 +258,7 @@ def _clocks(
     bare = [name for name in modalities if name not in options.rates]
     if bare:
         notes.append(
-            told(
+            sentence(
                 "{names}: no times in the file and no --sampling-rate, so rows are spread evenly from the start of an "
                 "item to its end",
                 names=", ".join(bare),
@@ -262,11 +266,11 @@ def _clocks(
         )
     if not options.rates:
         notes.append(
-            told(
+            sentence(
                 "step 1 is one row of {modality}, the modality with the fewest rows; the file says no seconds",
                 modality=sparse,
             )
         )
         return 1.0, clocks, sparse
-    notes.append(told("step {step} s", step=STEP))
+    notes.append(sentence("step {step} s", step=STEP))
     return STEP, clocks, None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mmcore.data.importers.sample import Options
 from mmcore.data.sources.written import WrittenClock
 from mmcore.errors import CorpusError, nearest
-from mmcore.language import told
+from mmcore.language import sentence
 
 STEP = 0.1
 """Seconds per step where rates are given; a stream that is faster is pooled."""
@@ -48,7 +48,7 @@ def clock_of(modalities: Sequence[str], options: Options, where: str, labels: st
         CorpusError: rates for some only, or for what is not there.
     """
     if not options.rates:
-        return RowClock(None, {}, {}, (told("rows are steps; --sampling-rate MODALITY=HZ for each gives seconds"),))
+        return RowClock(None, {}, {}, (sentence("rows are steps; --sampling-rate MODALITY=HZ for each gives seconds"),))
     there = [*modalities, *([labels] if labels else [])]
     for name in options.rates:
         if name not in there:
@@ -64,7 +64,7 @@ def clock_of(modalities: Sequence[str], options: Options, where: str, labels: st
             where=where,
         )
     keys: dict[str, WrittenClock] = {name: {"sampling_rate": number(options.rates[name])} for name in modalities}
-    return RowClock(STEP, keys, options.rates, (told("step {step} s", step=STEP),))
+    return RowClock(STEP, keys, options.rates, (sentence("step {step} s", step=STEP),))
 
 
 def number(rate: str) -> float | str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mmcore.errors import CorpusError
-from mmcore.language import say, shown, told
+from mmcore.language import say, sentence, shown
 
 SIDES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -184,7 +184,7 @@ def some(names: Sequence[str], most: int = 3) -> str:
     """The first few names, and how many more there are."""
     more = len(names) - most
     text = ", ".join(f"'{name}'" for name in names[:most])
-    return told("{names} and {n} more", names=text, n=more) if more > 0 else text
+    return sentence("{names} and {n} more", names=text, n=more) if more > 0 else text
 
 
 def check_claim(shape: Sequence[int], itemsize: int, what: str, where: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from experiments.guess_view import guess_json, guess_text
 from mmcore.data.guess.corpus import CorpusGuess, guess_corpus
 from mmcore.data.guess.write import yaml_lines
-from mmcore.language import Language, shown, speaking, told
+from mmcore.language import Language, sentence, shown, speaking
 
 ENGLISH = re.compile(r"(?<![\w/.'])[A-Za-z][a-z]+(?: [a-z]+){2,}")
 """Three words in a row: a part of a sentence."""
@@ -55,9 +55,9 @@ def test_the_corpus_is_that_of_english_and_no_sentence_is_left_in_english(raw: P
     assert "  - targets: 予測対象は何ですか。" in text
 
 
-def test_a_told_sentence_is_english_in_files_and_said_where_it_is_shown() -> None:
-    inner = told("it is empty")
-    outer = told("'{name}': {reason}", name="x", reason=inner)
+def test_a_sentence_is_english_in_files_and_said_where_it_is_shown() -> None:
+    inner = sentence("it is empty")
+    outer = sentence("'{name}': {reason}", name="x", reason=inner)
     with speaking("ja"):
         assert (str(outer), f"{outer}", shown(outer)) == ("'x': it is empty", "'x': it is empty", "「x」: 空")
         assert (shown("as it is"), shown(None)) == ("as it is", None)
