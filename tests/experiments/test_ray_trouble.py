@@ -128,13 +128,20 @@ def test_a_lost_head_ends_the_command_plainly_and_the_next_goes_on_here(
     with started(tmp_path / "nodes") as cluster:
         cluster.add_node(wait=False, num_cpus=2)
         launcher.write_text(f"kind: ray\naddress: {cluster.address}\npatience: 3\n", encoding="utf-8")
-        command = Command(study, tiny_corpus, home, str(launcher))
+        command, halted = Command(study, tiny_corpus, home, str(launcher)), []
         try:
             assert until(lambda: epochs(home) >= 5, 240), command.said
+            # On a quick machine the workers would be done before anybody notices.
+            halted = workers(tmp_path / "nodes")
+            for worker in halted:
+                worker.suspend()
             cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
             assert command.end() == 2
         finally:
             command.process.kill()
+            for worker in halted:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.resume()
         assert until(lambda: not workers(tmp_path / "nodes"), 15)
     last = command.said.strip().splitlines()[-1]
     assert "the head of the Ray cluster does not answer any more" in last
