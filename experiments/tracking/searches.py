@@ -7,7 +7,10 @@ from typing import Any
 
 from experiments.tracking.client import Param
 from experiments.tracking.connection import ARM, KIND, PARENT, STUDY, SUPERSEDED, TRIAL, VARIANT, Connection
-from experiments.tracking.names import key_of
+from experiments.tracking.names import LONGEST_TEXT, key_of
+
+FINGERPRINTS = "mmstudy.fingerprints"
+"""Tag of a trial: its runs."""
 
 
 class Searches(Connection):
@@ -29,8 +32,13 @@ class Searches(Connection):
         Args:
             number: of the trial in the search's storage. name: what people call it.
         """
-        own = {TRIAL: str(number), KIND: "trial", PARENT: parent, **tags}
-        run = self.find_or_create(experiment, name, own, by=("trial", parent, str(number)))
+        own, by = {TRIAL: str(number), KIND: "trial", PARENT: parent, **tags}, ("trial", parent, str(number))
+        run = self.find_or_create(experiment, name, own, by)
+        trained, there = tags.get(FINGERPRINTS, ""), run.data.tags.get(FINGERPRINTS, "")
+        if trained and there and trained[:LONGEST_TEXT] != there:
+            # The storage lost its end: this number was another trial's, which it does not know any more.
+            self.supersede(run.info.run_id, "KILLED")
+            run = self.find_or_create(experiment, name, own, by)
         with self.talking("describe a trial"):
             fresh = {key_of(k): str(v)[:6000] for k, v in params.items()}
             missing = [Param(k, v) for k, v in fresh.items() if k not in run.data.params]

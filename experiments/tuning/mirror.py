@@ -131,10 +131,12 @@ class SearchMirror(Background):
         self._settle(arm, trials)
 
     def _start(self, arm: str, number: int, notes: TrialNotes) -> None:
+        from experiments.tracking.searches import FINGERPRINTS
+
         commit = environment().commit
         tags = {"mmstudy.study": self._asked.study.name, "mmstudy.arm": arm, "mmstudy.commit": str(commit)}
         tags |= {**self._origin(), "optuna.trial": str(number)}
-        tags |= {"mmstudy.fingerprints": " ".join(notes.fingerprints)}
+        tags |= {FINGERPRINTS: " ".join(notes.fingerprints)}
         if notes.retry_of is not None:
             tags["mmstudy.retry_of"] = str(notes.retry_of)
         name = f"trial {number if notes.rank is None else notes.rank}"

@@ -63,3 +63,21 @@ def test_steps_that_a_killed_driver_did_not_mirror_are_added_by_the_next(
     old, new = sorted(runs, key=lambda one: SUPERSEDED not in one.data.tags)
     assert (old.info.run_id, old.info.status, new.info.status) == (run.info.run_id, "KILLED", "RUNNING")
     assert new.data.params == {"model.width": "16"}
+
+    # A journal that lost its end without anybody seeing it: the number now belongs to another trial.
+    one, other = ({"model.width": width} for width in (16, 24))
+    mirrored(
+        lambda m: m.begin(arm, search, []),
+        lambda m: m.started(arm, 1, TrialNotes(rank=1, settings=one, fingerprints=("aa",))),
+        lambda m: m.ended(arm, 1, "complete", [0.5]),
+    )
+    mirrored(
+        lambda m: m.begin(arm, search, []),
+        lambda m: m.started(arm, 1, TrialNotes(rank=0, settings=other, fingerprints=("bb",))),
+        lambda m: m.ended(arm, 1, "complete", [0.75]),
+    )
+    runs = client.search_runs([experiment.experiment_id], "tags.`mmstudy.trial` = '1'")
+    old, new = sorted(runs, key=lambda one: SUPERSEDED not in one.data.tags)
+    assert (SUPERSEDED in old.data.tags, SUPERSEDED in new.data.tags) == (True, False)
+    assert (new.data.params, new.info.run_name, new.info.status) == ({"model.width": "24"}, "trial 0", "FINISHED")
+    assert [metric.value for metric in client.get_metric_history(new.info.run_id, search.objective[0].name)] == [0.75]
