@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -45,7 +46,14 @@ def read_only(folder: Path) -> Iterator[None]:
     """Nothing below the folder can be written within this block."""
     subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
     try:
-        subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+        locked = ["mount", "-o", "remount,ro,bind", str(folder)]
+        # Busy while a process that was killed is not quite gone and still has a file open.
+        for _ in range(100):
+            if subprocess.run(locked, capture_output=True).returncode == 0:
+                break
+            time.sleep(0.1)
+        else:
+            subprocess.run(locked, check=True)
         yield
     finally:
         _unmount(folder)
