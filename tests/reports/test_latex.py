@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from mmcore.language import speaking
 from reports.output.latex import SIGNS, arms_table, as_latex, escape
 
 HOSTILE = "a\\b{c}\\end{table}$d$&#%_~^<x>|\"'` -- ä日本λ…\n\\input{/etc/passwd}"
@@ -181,3 +182,15 @@ def test_names_are_set_whole(summary_of, study_of, tmp_path):
     found = [b"".join(re.findall(rb"\(((?:\\.|[^\\)])*)\)", one)).decode("latin-1") for one in shown]
     for name in (*names, "*c"):
         assert any(name in one for one in found), found
+
+
+@pytest.mark.skipif(shutil.which("lualatex") is None, reason="no lualatex on this machine")
+def test_a_japanese_report_compiles_with_lualatex(summary_of, study_of, tmp_path):
+    with speaking("ja"):
+        text = as_latex(summary_of(study_of(repeats=6), components=["active"]))
+    assert "テスト項目" in text
+    (tmp_path / "report.tex").write_text(text, encoding="utf-8")
+    command = ["lualatex", "-interaction=nonstopmode", "-halt-on-error", "--no-shell-escape", "report.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Missing character" not in (tmp_path / "report.log").read_text(errors="replace")
