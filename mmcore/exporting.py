@@ -228,4 +228,7 @@ def write_onnx(program: ExportedProgram, path: Path) -> None:
     finally:
         logging.getLogger("torch.onnx").setLevel(level)
     assert found is not None
+    # The exporter notes for each node in which files of this machine it arose.
+    for node in found.model.graph.all_nodes():
+        node.metadata_props.clear()
     found.save(str(path))

@@ -1,4 +1,4 @@
-"""What the user is told of a trial that has ended, and of its search so far."""
+"""Texts for the user about a trial that has ended, and about its search so far."""
 
 from __future__ import annotations
 

@@ -60,6 +60,8 @@ def test_a_file_gives_the_numbers_of_predict(
     expected = arm.predict(tables, "best").values["value"]
     np.testing.assert_allclose(found.reshape(-1), expected, atol=1e-5)
     if kind == "onnx":
+        for file in ("model.onnx", "model_int8.onnx"):
+            assert b"exporting.py" not in (out / file).read_bytes(), "a file names no place of this machine"
         small = onnxruntime.InferenceSession(out / "model_int8.onnx")
         given = dict(zip(names, [*values, present, valid], strict=True))
         np.testing.assert_allclose(small.run(None, given)[0].reshape(-1), expected, atol=0.2)
