@@ -247,10 +247,15 @@ class GateUse:
 @dataclass(frozen=True)
 class Hardware:
     """What the model was really trained or tested on: a device by its kind and name, and the type of its numbers with
-    torch's precision of matrix products. None where no model was made."""
+    torch's precision of matrix products. None where no model was made.
+
+    Args:
+        packed: runs that were trained with it as one batch, itself included, at most; None: it was trained alone.
+    """
 
     device: str | None = None
     precision: str | None = None
+    packed: int | None = None
 
 
 @dataclass(frozen=True)
