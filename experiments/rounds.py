@@ -3,7 +3,7 @@ study."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from experiments.home import Home
@@ -40,8 +40,12 @@ class Trains(Protocol[Config]):
         """What the report needs; called where no run is to be trained."""
         ...
 
-    def job(self, run: PlannedRun[Config]) -> Job:
-        """What a worker is asked to do."""
+    def packs(self, runs: Sequence[PlannedRun[Config]]) -> Sequence[Sequence[PlannedRun[Config]]]:
+        """The runs, those together that one worker trains as one batch."""
+        ...
+
+    def job(self, runs: Sequence[PlannedRun[Config]]) -> Job:
+        """What a worker is asked to do with one of :meth:`packs`."""
         ...
 
     def hear(self, message: Message, run: PlannedRun[Config]) -> None:
@@ -78,9 +82,10 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
     if not open_runs:
         how.mend()
         return
-    most = len(open_runs) + len(todo.later)
-    options = request.options
-    of_each = share(options.engine, most, options.workers, options.device, options.threads, needed_by(request))
+    packs = how.packs(open_runs)
+    most, largest = len(packs) + len(todo.later), max(len(pack) for pack in packs)
+    options, needed = request.options, needed_by(request)
+    of_each = share(options.engine, most, options.workers, options.device, options.threads, lambda: largest * needed())
     by_name: dict[str | None, PlannedRun[Config]] = {}
     # The pool starts first: its workers import their libraries while the data is prepared here.
     with how.pool(of_each) as pool:
@@ -118,7 +123,7 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
 
         while open_runs:
             by_name |= {run.fingerprint: run for run in open_runs}
-            pool.run([how.job(run) for run in open_runs], on_message)
+            pool.run([how.job(pack) for pack in how.packs(open_runs)], on_message)
             todo, open_runs = _next_round(todo, by_name, home, mirror, display, how)
             display.expect(todo.stages)
 
@@ -173,8 +178,13 @@ class OwnCode:
     def mend(self) -> None:
         """The report reads records alone."""
 
-    def job(self, run: PlannedRun[ForeignConfig]) -> Job:
+    def packs(self, runs: Sequence[PlannedRun[ForeignConfig]]) -> Sequence[Sequence[PlannedRun[ForeignConfig]]]:
+        """Each by itself."""
+        return [[run] for run in runs]
+
+    def job(self, runs: Sequence[PlannedRun[ForeignConfig]]) -> Job:
         """What a worker is asked to do."""
+        (run,) = runs
         return foreign_job_of(run, self._request, self._home, self._threads)
 
     def hear(self, message: Message, run: PlannedRun[ForeignConfig]) -> None:

@@ -251,11 +251,13 @@ class Hardware:
 
     Args:
         packed: runs that were trained with it as one batch, itself included, at most; None: it was trained alone.
+        unpacked: why it was trained alone though runs were to be packed; None where they were not.
     """
 
     device: str | None = None
     precision: str | None = None
     packed: int | None = None
+    unpacked: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import TypeAlias
 
 import torch
 
@@ -37,7 +36,7 @@ from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.precision import numbers_in_words, slow_note, tensor_cores
-from mmcore.packing.member import Member
+from mmcore.packing.member import Member, Steps, concluded
 from mmcore.probes.gates.saturation import gate_columns, probe_saturation
 from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing
@@ -112,23 +111,6 @@ def run(
     except TrainingDiverged as error:
         return concluded(steps, error)
     return concluded(steps)
-
-
-Steps: TypeAlias = Generator[Member, None, Record]
-"""A run that waits once, with what is to be trained, until that is done elsewhere; its last word is the record."""
-
-
-def concluded(steps: Steps, error: Exception | None = None) -> Record:
-    """The record of a run whose training is over.
-
-    Args:
-        error: what ended the training; a divergence becomes part of the record, anything else is raised again.
-    """
-    try:
-        steps.send(None) if error is None else steps.throw(error)
-    except StopIteration as done:
-        return done.value
-    raise AssertionError("a run is trained once")
 
 
 def run_in_steps(

@@ -13,7 +13,7 @@ from mmcore.config import (
     RunConfig,
     Uncertainty,
 )
-from mmcore.language import say
+from mmcore.language import sentence
 
 
 def why_alone(config: RunConfig) -> str | None:
@@ -23,20 +23,20 @@ def why_alone(config: RunConfig) -> str | None:
     """
     model, loss = config.model, config.loss
     if not config.trains:
-        return say("it trains no model of its own")
+        return sentence("it trains no model of its own")
     if isinstance(model, CustomModel):
-        return say("its model is a class of your own")
+        return sentence("its model is a class of your own")
     parts = {"model.fusion": model.fusion, "model.encoder": model.encoder, "model.head": model.head}
     parts |= {f"model.embedding.{name}": part for name, part in model.embedding.items()}
     parts |= {"loss.binary": loss.binary, "loss.categorical": loss.categorical, "loss.continuous": loss.continuous}
     parts |= {f"loss.by_component.{name}": part for name, part in loss.by_component.items()}
     for path, part in parts.items():
         if isinstance(part, Custom):
-            return say("{path} is a class of your own", path=path)
+            return sentence("{path} is a class of your own", path=path)
     match loss.weighting:
         case FixedWeights() | RandomWeights() | Uncertainty() | DynamicWeightAverage():
             return None
         case GradNorm() | PCGrad():
-            return say("loss.weighting {kind} needs the gradient of each component", kind=loss.weighting.kind)
+            return sentence("loss.weighting {kind} needs the gradient of each component", kind=loss.weighting.kind)
         case Custom():
-            return say("{path} is a class of your own", path="loss.weighting")
+            return sentence("{path} is a class of your own", path="loss.weighting")

@@ -71,8 +71,8 @@ class _Attention(_Rule):
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *given: Any) -> tuple[Tensor, int]:
-        query, key, value, mask = _joined(info.batch_size, in_dims, given)
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
+        query, key, value, mask = _joined(info.batch_size, in_dims, args)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         return mixed.unflatten(0, (info.batch_size, -1)), 0
 
@@ -83,8 +83,8 @@ class _BinaryLoss(_Rule):
         return F.binary_cross_entropy_with_logits(logit, truth, weight=weight, reduction="none")
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *given: Any) -> tuple[Tensor, int]:
-        logit, truth, weight = _joined(info.batch_size, in_dims, given)
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
+        logit, truth, weight = _joined(info.batch_size, in_dims, args)
         loss = F.binary_cross_entropy_with_logits(logit, truth, weight=weight, reduction="none")
         return loss.unflatten(0, (info.batch_size, -1)), 0
 
@@ -95,9 +95,9 @@ class _ClassLoss(_Rule):
         return F.cross_entropy(logits, code, ignore_index=ignored, reduction="none")
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *given: Any) -> tuple[Tensor, int]:
-        logits, code = _joined(info.batch_size, in_dims[:2], given[:2])
-        loss = F.cross_entropy(logits, code, ignore_index=given[2], reduction="none")
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
+        logits, code = _joined(info.batch_size, in_dims[:2], args[:2])
+        loss = F.cross_entropy(logits, code, ignore_index=args[2], reduction="none")
         return loss.unflatten(0, (info.batch_size, -1)), 0
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from mmcore.config import RunConfig
 from mmcore.data.loader import Loader
 from mmcore.events import OnEvent
+from mmcore.record import Record
 from mmcore.scoring import Data
 from mmcore.training.evaluation import Predict
 from mmcore.training.loop import State, train
@@ -64,3 +66,20 @@ class Member:
                 self.on_event,
                 self.watch,
             )
+
+
+Steps: TypeAlias = Generator[Member, None, Record]
+"""A run that waits once, with what is to be trained, until that is done elsewhere; its last word is the record."""
+
+
+def concluded(steps: Steps, error: BaseException | None = None) -> Record:
+    """The record of a run whose training is over.
+
+    Args:
+        error: what ended the training; the run decides whether it becomes a record or is raised again.
+    """
+    try:
+        steps.send(None) if error is None else steps.throw(error)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("a run is trained once")

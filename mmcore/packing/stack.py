@@ -122,6 +122,6 @@ class Stack:
         return [row_N[a:b].view(shape) for a, b, shape in self._places]
 
 
-def _copy(into: Sequence[Tensor], of: Sequence[Tensor]) -> None:
+def _copy(into: list[Tensor], of: list[Tensor]) -> None:
     # One kernel for many tensors; torch has no public name for it.
     torch._foreach_copy_(into, of)  # pyright: ignore[reportPrivateImportUsage]
