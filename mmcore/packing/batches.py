@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,11 +46,12 @@ def stacked(batches: Sequence[Batch | None], device: torch.device) -> Stacked:
 
 
 def _padded(of_R: Sequence[Tensor | None], like: Tensor, rows: int) -> Tensor:
-    whole = torch.zeros(len(of_R), rows, *like.shape[1:], dtype=like.dtype)
+    # With numpy: these copies are made where the loader made the batches, and are none of the device's work.
+    whole = np.zeros((len(of_R), rows, *like.shape[1:]), like.numpy().dtype)
     for r, each in enumerate(of_R):
         if each is not None:
-            whole[r, : len(each)] = each
-    return whole
+            whole[r, : len(each)] = each.numpy()
+    return torch.from_numpy(whole)
 
 
 def batch_of(found: Stacked) -> Batch:

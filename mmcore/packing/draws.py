@@ -66,8 +66,9 @@ def draw(
         seeds: of each member's step.
     """
     lanes = [[_lanes(form, own, rows) for form in forms] for own in rows_R]
-    masks = [torch.zeros(len(seeds), *form.shape, dtype=form.dtype, device=device) for form in forms]
-    whole = torch.zeros(len(seeds), sum(_lanes(form, rows, rows) for form in forms), dtype=torch.int64, device=device)
+    masks = [torch.empty(len(seeds), *form.shape, dtype=form.dtype, device=device) for form in forms]
+    # What lies beyond a member's rows may be anything: its mask is used for padding alone.
+    whole = torch.empty(len(seeds), sum(_lanes(form, rows, rows) for form in forms), dtype=torch.int64, device=device)
     rng = torch.Generator(device)
     for r, seed in enumerate(seeds):
         count = sum(lanes[r])

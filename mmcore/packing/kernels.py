@@ -50,19 +50,46 @@ class _Linear(_Rule):
         return F.linear(x, weight, bias)
 
     @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple[int | None, ...], x: Tensor, weight: Tensor, bias: Tensor | None
-    ) -> tuple[Tensor, int]:
-        x, weight = (
-            _members_first(each, dim, info.batch_size) for each, dim in zip((x, weight), in_dims, strict=False)
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
+        x, weight, bias = (
+            None if each is None else _lowered(_members_first(each, dim, info.batch_size))
+            for each, dim in zip(args, in_dims, strict=True)
         )
-        rows = x.flatten(1, -2)
-        if bias is None:
-            product = torch.bmm(rows, weight.transpose(1, 2))
-        else:
-            bias = _members_first(bias, in_dims[2], info.batch_size)
-            product = torch.baddbmm(bias.unsqueeze(1), rows, weight.transpose(1, 2))
+        assert x is not None
+        product = _Products.apply(x.flatten(1, -2), weight, bias)
+        assert isinstance(product, Tensor)
         return product.unflatten(1, x.shape[1:-1]), 0
+
+
+class _Products(torch.autograd.Function):
+    """x Wᵀ + b for each member, (R, N, F) × (R, D, F) → (R, N, D).
+
+    Torch would give the gradient of W transposed, and each would be copied before it stands in its row of the stack.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        if bias is None:
+            return torch.bmm(x, weight.transpose(1, 2))
+        return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        (slope,) = grad_outputs
+        x, weight = ctx.saved_tensors
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
+        return (
+            torch.bmm(slope, weight) if needs_x else None,
+            torch.bmm(slope.transpose(1, 2), x) if needs_weight else None,
+            slope.sum(1) if needs_bias else None,
+        )
+
+
+def _lowered(x: Tensor) -> Tensor:
+    """In the numbers that autocast gives to products, where it is open."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
 
 
 class _Attention(_Rule):

@@ -62,7 +62,7 @@ def train_packed(members: Sequence[Member]) -> Iterator[tuple[int, Exception | N
             member.on_event(Note(member.selection.note))
     live = [*range(len(members))]
     ended: dict[int, Exception] = {}
-    pack: _Pack | None = None
+    pack: Pack | None = None
     while live:
         for r in [r for r in live if r in ended or members[r].finished]:
             live.remove(r)
@@ -80,7 +80,7 @@ def train_packed(members: Sequence[Member]) -> Iterator[tuple[int, Exception | N
                 ended[last] = error
         elif live:
             with members[0].computing():
-                pack = pack or _Pack([members[r] for r in live])
+                pack = pack or Pack([members[r] for r in live])
                 ended |= {live[r]: error for r, error in pack.epoch().items()}
 
 
@@ -124,8 +124,12 @@ def _begin(member: Member) -> _Epoch:
     return _Epoch(member, number, steps, loader.batches(order, augment))
 
 
-class _Pack:
-    """The members that are trained together now."""
+class Pack:
+    """The members that are trained together now.
+
+    Args:
+        members: on one device, with equal names and shapes of parameters.
+    """
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = list(members)
@@ -145,30 +149,40 @@ class _Pack:
         """One epoch of every member, with validation and checkpoints; what ended members, by their place."""
         began = time.monotonic()
         failed: dict[int, Exception] = {}
+        rows = self.train(failed)
+        if not rows:
+            return failed
+        tallies = self._validate(failed)
+        for r, tally in tallies.items():
+            try:
+                self._close(self.members[r], rows[r], tally, (time.monotonic() - began) / len(tallies))
+            except Exception as error:
+                failed[r] = error
+        return failed
+
+    def train(self, failed: dict[int, Exception]) -> dict[int, dict[str, float]]:
+        """One pass of every member over its training windows; their history rows, by the members' places.
+
+        Args:
+            failed: is told what ended members, by their places.
+        """
         epochs = [_begin(member) for member in self.members]
         sums_RP, counts_RP = torch.zeros(2, len(epochs), len(self.layout.targets.parameters), device=self.device)
         for step in range(1, 1 + max(epoch.steps for epoch in epochs)):
             batches = [self._next(r, epoch, step, failed) for r, epoch in enumerate(epochs)]
             if any(batch is not None for batch in batches):
                 self._step(epochs, step, batches, failed, sums_RP, counts_RP)
-        if len(failed) == len(epochs):
-            return failed
-        self.stack.give_back()
         rows: dict[int, dict[str, float]] = {}
+        if len(failed) == len(epochs):
+            return rows
+        self.stack.give_back()
         for r, epoch in enumerate(epochs):
             if r not in failed:
                 state = epoch.member.state
                 state.epoch, state.packed = epoch.number, max(state.packed, len(epochs))
-                rows[r] = training_row(
-                    state, self.layout, epoch.rate, epoch.norms, epoch.clipped, sums_RP[r], counts_RP[r]
-                )
-        tallies = self._validate(failed)
-        for r, tally in tallies.items():
-            try:
-                self._close(epochs[r], rows[r], tally, (time.monotonic() - began) / len(tallies))
-            except Exception as error:
-                failed[r] = error
-        return failed
+                about = (epoch.rate, epoch.norms, epoch.clipped, sums_RP[r], counts_RP[r])
+                rows[r] = training_row(state, self.layout, *about)
+        return rows
 
     @property
     def stack(self) -> Stack:
@@ -310,9 +324,8 @@ class _Pack:
                     passes[r].add(outputs_RBTKO[r, : len(batch.item_B)], batch)
             return {r: found.result() for r, found in passes.items()}
 
-    def _close(self, epoch: _Epoch, row: dict[str, float], tally: Tally, seconds: float) -> None:
+    def _close(self, member: Member, row: dict[str, float], tally: Tally, seconds: float) -> None:
         """The end of a member's epoch: is it the best one, history, checkpoints."""
-        member = epoch.member
         state = member.state
         judge_epoch(state, row, tally, member.selection)
         row |= member.watch()
