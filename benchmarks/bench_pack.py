@@ -139,6 +139,13 @@ def measure(
     )
 
 
+def measured_on(device: str, members: Sequence[int], scratch: Path, steps: int = 10, rounds: int = 5) -> list[Measured]:
+    """Several numbers of members, on the simulated corpus of the preset quick."""
+    corpus = simulate(scratch / "corpus", "quick")
+    prepared = prepare(corpus, build_config({**TRAINED, "corpus": str(corpus)}).data, scratch / "store")
+    return [measure(corpus, prepared, scratch, count, device, steps, rounds) for count in members]
+
+
 def _timed(do: Callable[[], object], device: torch.device) -> tuple[float, float]:
     """Seconds of CPU time and of the clock."""
     cpu, wall = time.process_time(), time.perf_counter()
@@ -158,12 +165,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--format", choices=("text", "json"), default="text")
     given = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder)
-        corpus = simulate(scratch / "corpus", "quick")
-        data = build_config({**TRAINED, "corpus": str(corpus)}).data
-        prepared = prepare(corpus, data, scratch / "store")
-        about = (given.device, given.steps, given.rounds)
-        found = [measure(corpus, prepared, scratch, count, *about) for count in given.members]
+        found = measured_on(given.device, given.members, Path(folder), given.steps, given.rounds)
     if given.format == "json":
         print(json.dumps([asdict(one) for one in found], indent=1))
         return

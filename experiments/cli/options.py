@@ -131,8 +131,8 @@ PackOption = Annotated[
         "--pack",
         parser=_pack,
         metavar="N|auto",
-        help="Train N repeats of an arm as one batch, which a graphics card does about as fast as one; auto: as many "
-        "as it holds, and none without one. Results differ by rounding alone.",
+        help="Train N repeats of an arm as one batch: on a graphics card about as many kernels as for one. auto: as "
+        "many as the card holds, and none without a card. Results differ by rounding alone.",
     ),
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.")]
