@@ -31,6 +31,7 @@ from experiments.model_runs import ModelRuns
 from experiments.notebook import usual_display
 from experiments.opening import open_or_mend, open_request
 from experiments.outcome import Outcome
+from experiments.packs import packing_note
 from experiments.planning.feasible import refuse_impossible
 from experiments.planning.foresight import prospects
 from experiments.planning.memory import needed_by
@@ -91,6 +92,8 @@ def run_study(
         request.place.ensure(lambda event: display.say(getattr(event, "text", "")))
         request = open_request(name, place, options)
     refuse_impossible(request)
+    if (note := packing_note(request)) is not None:
+        display.say(note)
     ahead = _planned(request, place, display)
     if plans_models(ahead):
         _warn(ahead.request, ahead, display)

@@ -11,9 +11,9 @@ from typing import Literal, TypeAlias
 
 from experiments.launchers.cards import cards, room_on
 from experiments.launchers.engine import Engine, LocalEngine
-from experiments.planning.request import PlannedRun
+from experiments.planning.request import AnyRequest, PlannedRun, trains_itself
 from mmcore.config import RunConfig
-from mmcore.language import sentence
+from mmcore.language import say, sentence
 from mmcore.packing.allowed import why_alone
 
 Size: TypeAlias = int | Literal["auto"] | None
@@ -64,6 +64,17 @@ def packing_of(size: Size, engine: Engine, device: str, needed: Callable[[], flo
     if not there:
         return Packing(why_not=sentence("without a graphics card a pack is no faster"))
     return Packing(max(1, min(MOST, *(room_on(card, needed()) for card in there))))
+
+
+def packing_note(request: AnyRequest) -> str | None:
+    """What a user must hear who asked for packs of what is never packed; None where there is nothing to say."""
+    if request.options.pack in (None, 1):
+        return None
+    if not trains_itself(request):
+        return say("runs of your own training code are trained one by one: only mmstudy's own models are packed")
+    if request.tunes:
+        return say("the trials of the search are trained one by one: each may be pruned at any epoch")
+    return None
 
 
 def packs_of(runs: Sequence[PlannedRun[RunConfig]], packing: Packing, asked: bool) -> list[Packed]:

@@ -32,7 +32,7 @@ class Form:
     dtype: torch.dtype
 
 
-class Asked(Masks):
+class Recorded(Masks):
     """Keeps which masks a forward pass asks for, and gives ones."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from mmcore.batch import Batch
 from mmcore.data.augmentation import build_augmenter
 from mmcore.events import EpochDone, Note, Progress
 from mmcore.packing.batches import Stacked, batch_of, stacked
-from mmcore.packing.draws import Asked, Drawn, Form, draw
+from mmcore.packing.draws import Drawn, Form, Recorded, draw
 from mmcore.packing.kernels import OneKernelEach
 from mmcore.packing.member import Member
 from mmcore.packing.stack import Stack
@@ -248,7 +248,7 @@ class Pack:
         """Learn from a first batch which masks the model asks for, and which parameters the loss reaches."""
         member = self.members[first]
         one = batch_of(_of_member(found, first))
-        asked = Asked()
+        asked = Recorded()
         losses = member.objective(member.state.model(one, asked), one)
         named = dict(member.state.model.named_parameters())
         reached = torch.autograd.grad(losses.trained_P.sum(), [*named.values()], allow_unused=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ from experiments.launchers.cards import Card
 from experiments.launchers.engine import LocalEngine, SlurmEngine
 from experiments.launchers.messages import Finished, Job, Stopped, as_pack, decode, encode, runs_of
 from experiments.launchers.pool import Death, Pool
-from experiments.packs import Packing, packing_of, packs_of
-from experiments.planning.request import Options, PlannedRun
+from experiments.packs import Packing, packing_note, packing_of, packs_of
+from experiments.planning.request import OnCorpus, Options, PlannedRun
 from experiments.records import read_record
 from mmcore.config import RunConfig, build_config
 from mmcore.errors import StudyError
@@ -80,6 +79,25 @@ def test_auto_packs_on_a_graphics_card_alone(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_size_that_is_none_is_refused(value: object) -> None:
     with pytest.raises(StudyError, match="--pack takes auto, or a number of runs from 1 to 1,024"):
         Options(pack=value)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, None),
+        ({"tunes": True}, "the trials of the search are trained one by one: each may be pruned at any epoch"),
+        ({"own": True}, "runs of your own training code are trained one by one: only mmstudy's own models are packed"),
+    ],
+)
+def test_what_is_never_packed_is_told(more: dict[str, bool], told: str | None) -> None:
+    class Asked:
+        options = Options(pack="auto")
+        tunes = more.get("tunes", False)
+        subject = None if more.get("own") else OnCorpus.__new__(OnCorpus)
+
+    assert packing_note(Asked()) == told  # pyright: ignore[reportArgumentType]
+    Asked.options = Options()
+    assert packing_note(Asked()) is None  # pyright: ignore[reportArgumentType]
 
 
 # A pack in a pool ---------------------------------------------------------------------------------------------------
@@ -194,9 +212,9 @@ def test_a_packed_study_equals_one_that_is_trained_one_by_one(
         how = Hardware(packed=None, unpacked=why) if packed.arm == "own" else Hardware(packed=3)
         assert (packed.hardware.packed, packed.hardware.unpacked) == (how.packed, how.unpacked)
         assert alone.hardware.unpacked == "without a graphics card a pack is no faster"
-    report = json.loads(next(other.root.rglob("report.json")).read_text(encoding="utf-8"))
-    (check,) = [check for check in report["checks"] if check["code"] == "ABL023"]
-    assert "Ways of training differ: several runs as one batch (6 runs) and one by one (3 runs)" in json.dumps(check)
+    assert "Ways of training differ: several runs as one batch (6 runs) and one by one (3 runs)" in " ".join(
+        told.stdout.split()
+    )
     page = next(other.root.rglob("report.html")).read_text(encoding="utf-8")
     assert "6 of 9, at most 3 together. One by one: model.head is a class of your own." in page
 
