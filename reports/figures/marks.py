@@ -33,24 +33,31 @@ def own_names(axes: Axes) -> Iterator[None]:
         label.set(text=text, visible=True)
 
 
-def curve(axes: Axes, table: pd.DataFrame, x: str, y: str, units: str | None = None, **look: Any) -> None:
-    """A line through the values as they are.
+def curve(axes: Axes, table: pd.DataFrame, x: str, y: str, **look: Any) -> None:
+    """A line through the values as they are: seaborn computes no mean and no interval.
 
     Args:
-        table: numbers; rows without ``x`` or ``y`` are left out, and none draw nothing. Lines go by rising ``x``.
-        units: the column that says to which of several lines a row belongs. Without it there is one line, in which a
-            NaN of ``y`` leaves a gap.
-        look: of the line, in matplotlib's words; its colour is one of them.
+        table: rows in the order of ``x``; none draw nothing. A NaN of ``y`` leaves a gap.
+        look: of the line, in matplotlib's words.
     """
-    x_N, y_N = table[x].to_numpy(float), table[y].to_numpy(float)
-    piece_N = pd.factorize(table[units], sort=True)[0] if units else np.isnan(y_N).cumsum()
-    # Matplotlib alone: seaborn takes ten times as long for hundreds of lines, which it draws one by one, too.
-    (known,) = np.nonzero(~np.isnan(x_N) & ~np.isnan(y_N))
-    known = known[np.lexsort((y_N[known], x_N[known], piece_N[known]))]
-    look = {"markeredgewidth": 0, "markeredgecolor": "w"} | look
-    for at in np.split(known, np.flatnonzero(np.diff(piece_N[known])) + 1):
+    known = table.assign(piece=table[y].isna().cumsum()).dropna(subset=[x, y])
+    if not known.empty:
+        look = {"markeredgewidth": 0} | look
+        with own_names(axes):
+            sns.lineplot(known, x=x, y=y, ax=axes, units="piece", estimator=None, legend=False, **look)
+
+
+def strands(axes: Axes, y_NX: np.ndarray, **look: Any) -> None:
+    """A line for each row, over 0, 1, …; a NaN leaves out its place, and rows without a number draw nothing.
+
+    Args:
+        y_NX: one row a line. There may be a thousand on a page, for which seaborn takes ten times as long.
+        look: of the lines, in matplotlib's words.
+    """
+    for y_X in y_NX:
+        (at,) = np.nonzero(~np.isnan(y_X))
         if at.size:
-            axes.plot(x_N[at], y_N[at], **look)
+            axes.plot(at, y_X[at], markeredgewidth=0, **look)
 
 
 def band(
