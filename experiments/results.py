@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import json
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 from statistics import fmean, stdev
 
 from experiments.analyses import answers
 from experiments.environment import environment
 from experiments.foreign.facts import judged
+from experiments.gathering import gather
 from experiments.home import Home
 from experiments.mirror import Mirror
 from experiments.planning.plan import AnyPlan, plans_models
@@ -26,6 +24,7 @@ from mmcore.errors import RecordError
 from mmcore.quality import QualityRow, read_quality
 from mmcore.record import Record
 from reports.records.frame import StudyResults, tidy
+from reports.records.gathered import Gathered
 from reports.records.origin import Origin
 from reports.summary.build import Summary
 from studies.study import CATALOGUE
@@ -38,22 +37,22 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
         RecordError: nothing is finished yet, or the records cannot be mixed.
     """
     request = todo.request
-    with _without_collection():
+    quality, foreign = _quality(request, home) if trains_itself(request) else (), None
+    gathered = Gathered(request.study)
+    if has_runner(request):
         records = _records(todo, home)
-        first = next(records, None)
-        if first is None:
-            raise RecordError(
-                f"study '{request.study.name}' has no finished run yet",
-                where=str(home.runs),
-                next_step=f"Start it: {rebuild_command(request, home, 'run')}",
-            )
-        records = chain([first], records)
-        quality, foreign = _quality(request, home) if trains_itself(request) else (), None
-        if has_runner(request):
-            known, foreign = judged([*records], request.study, request.training)
-            records = iter(known)
-        # One after the other: thousands of whole records would not fit into memory.
-        results = tidy(request.study, records, quality, _origin(request, home), foreign)
+        if records:
+            known, foreign = judged(records, request.study, request.training)
+            gathered.add_all(known)
+    else:
+        gathered = gather(todo, home)
+    if not gathered.runs:
+        raise RecordError(
+            f"study '{request.study.name}' has no finished run yet",
+            where=str(home.runs),
+            next_step=f"Start it: {rebuild_command(request, home, 'run')}",
+        )
+    results = tidy(request.study, gathered, quality, _origin(request, home), foreign)
     if plans_models(todo):
         results = replace(results, analyses=answers(todo, home))
     if not request.searches:
@@ -63,26 +62,12 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
     return replace(results, search=with_importances(request, home))
 
 
-def _records(todo: AnyPlan, home: Home) -> Iterator[Record]:
-    """The records that are there, in the order of arms and repeats."""
-    order = {arm.name: number for number, arm in enumerate(todo.request.study.arms)}
-    for run in sorted(todo.runs, key=lambda run: (order[run.arm], run.repeat)):
-        record = read_record(home.run(run.fingerprint)) if run.fingerprint else None
-        if record is not None:
-            # One training may serve arms of several names; here it is the arm of this study.
-            yield replace(record, arm=run.arm)
-
-
-@contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Pause the garbage collector: all of the millions of small objects stay alive, so collecting only costs time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+def _records(todo: AnyPlan, home: Home) -> list[Record]:
+    """The whole records that are there."""
+    folders = [(run, home.run(run.fingerprint)) for run in todo.runs if run.fingerprint]
+    found = [(run, read_record(folder)) for run, folder in folders]
+    # One training may serve arms of several names; here it is the arm of this study.
+    return [replace(record, arm=run.arm) for run, record in found if record is not None]
 
 
 def rebuild_command(request: AnyRequest, home: Home, verb: str = "report") -> str:
