@@ -67,9 +67,7 @@ def rows_of(record: Record) -> Rows:
     """The rows of a record that is there as an object."""
     found = {}
     for name in ("scores", "items", "outcomes", "calibration"):
-        rows = getattr(record, name)
-        fields = tuple(_KINDS[name])
-        found[name] = _turned(fields, [*map(attrgetter(*fields), rows)])
+        found[name] = {field: [*map(attrgetter(field), getattr(record, name))] for field in _KINDS[name]}
     return Rows(**found, history=_history(record.history), naive_classes=record.naive_classes)
 
 
@@ -97,12 +95,16 @@ class _UnlikeError(Exception):
     """A value has another type than its field."""
 
 
-def _checked(name: str, rows: object) -> Columns:
-    kinds = _KINDS[name]
-    columns = _turned(tuple(kinds), [*map(itemgetter(*kinds), _rows(rows))])
-    for field, kind in kinds.items():
-        if not kind.issuperset(map(type, columns[field])):
+def _checked(name: str, rows: object) -> dict[str, Column]:
+    known = _rows(rows)
+    columns: dict[str, Column] = {}
+    for field, kind in _KINDS[name].items():
+        columns[field] = values = [*map(itemgetter(field), known)]
+        types = {*map(type, values)}
+        if not kind.issuperset(types):
             raise _UnlikeError
+        if field == "naive_loss" and type(None) in types:
+            columns[field] = [math.nan if value is None else value for value in values]
     return columns
 
 
@@ -110,13 +112,6 @@ def _rows(rows: object) -> list[dict[str, object]]:
     if not isinstance(rows, list) or not {dict}.issuperset(map(type, rows)):
         raise _UnlikeError
     return rows
-
-
-def _turned(fields: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> dict[str, Column]:
-    columns: dict[str, Column] = dict(zip(fields, zip(*rows, strict=True) if rows else [()] * len(fields), strict=True))
-    if None in columns.get("naive_loss", ()):
-        columns["naive_loss"] = [math.nan if value is None else value for value in columns["naive_loss"]]
-    return columns
 
 
 def _history(rows: Sequence[Mapping[str, object]]) -> Columns:

@@ -63,18 +63,30 @@ class LongTables:
         self._items, self._outcomes = _Table(ITEM_COLUMNS), _Table(OUTCOME_COLUMNS)
         self._calibration, self._history = _Table(CALIBRATION_COLUMNS), _History()
         self._naive = _Naive()
+        # What the latest record's scores are of. Nearly always the next one has the same.
+        self._named: list[Column] = []
+        self._of_model: list[bool] = []
+        self._of_naive: list[bool] = []
+        self._words: dict[str, Column] = {}
+        self._kind = 0
 
     def add(self, run: Run, rows: Rows) -> None:
         """Take over the rows of a record."""
         self._history.add(run, rows.history)
         if not run.done:
             return
-        of_model = [name is None for name in rows.scores["baseline"]]
-        if all(of_model):
-            self._scores.add(run, rows.scores)
-        else:
-            self._scores.add(run, {name: [*compress(column, of_model)] for name, column in rows.scores.items()})
-            self._naive.add(run.repeat, rows.scores, [not own for own in of_model])
+        words = [rows.scores[name] for name in _NAIVE]
+        if words != self._named:
+            self._named = words
+            self._of_model = [name is None for name in rows.scores["baseline"]]
+            self._words = {
+                name: [*compress(rows.scores[name], self._of_model)] for name in SCORE_COLUMNS if name in _NAIVE
+            }
+            self._of_naive = [not own for own in self._of_model]
+            self._kind = self._naive.kind([*compress(zip(*words, strict=True), self._of_naive)])
+        values = rows.scores["value"]
+        self._scores.add(run, {**self._words, "value": [*compress(values, self._of_model)]})
+        self._naive.add(run.repeat, self._kind, compress(values, self._of_naive))
         self._items.add(run, rows.items)
         self._outcomes.add(run, rows.outcomes)
         self._calibration.add(run, rows.calibration)
@@ -111,7 +123,7 @@ class _Words:
 
     def extend(self, words: Column) -> None:
         # Nearly always a record says the same as the one before.
-        if words != self._latest[0]:
+        if words is not self._latest[0] and words != self._latest[0]:
             self._latest = words, array("i", map(self._known.__getitem__, cast("Sequence[str | None]", words)))
         self._codes.extend(self._latest[1])
 
@@ -142,9 +154,11 @@ class _Numbers:
         self.held = array(code)
 
     def extend(self, values: Column) -> None:
-        if None in values:
-            values = [math.nan if value is None else value for value in values]
-        self.held.extend(cast("Sequence[float]", values))
+        try:
+            self.held += array(self._code, cast("Sequence[float]", values))
+        except TypeError:
+            # None is rare, and to look for it takes longer than all else.
+            self.held.extend([math.nan if value is None else value for value in cast("Sequence[float | None]", values)])
 
     def join(self, later: _Numbers) -> None:
         self.held.extend(later.held)
@@ -225,24 +239,26 @@ class _Naive:
         self._kinds: list[list[tuple[object, ...]]] = []
         self._of: dict[tuple[int, int], array[float]] = {}
 
-    def add(self, repeat: int, scores: Columns, naive: Sequence[bool]) -> None:
-        """Take over those rows of a record that are of naive predictors."""
-        keys = [*compress(zip(*(scores[name] for name in _NAIVE), strict=True), naive)]
-        kind = self._kind(keys)
-        if (repeat, kind) not in self._of:
-            values = _Numbers("d")
-            values.extend([*compress(scores["value"], naive)])
-            self._of[repeat, kind] = values.held
+    def add(self, repeat: int, kind: int, values: Iterable[object]) -> None:
+        """Take over the numbers of a record that are of naive predictors.
 
-    def _kind(self, keys: list[tuple[object, ...]]) -> int:
-        """Which scores these are; nearly always a record has the same ones as all others."""
+        Args:
+            kind: what they are of, by :meth:`kind`.
+        """
+        if (repeat, kind) not in self._of:
+            column = _Numbers("d")
+            column.extend([*values])
+            self._of[repeat, kind] = column.held
+
+    def kind(self, keys: list[tuple[object, ...]]) -> int:
+        """The number of a list of scores."""
         if keys not in self._kinds:
             self._kinds.append(keys)
         return self._kinds.index(keys)
 
     def join(self, later: _Naive) -> None:
         """Take over later rows."""
-        kinds = [self._kind(keys) for keys in later._kinds]
+        kinds = [self.kind(keys) for keys in later._kinds]
         for (repeat, kind), values in later._of.items():
             self._of.setdefault((repeat, kinds[kind]), values)
 
