@@ -12,8 +12,8 @@ from statistics import fmean, stdev
 from experiments.analyses import answers
 from experiments.environment import environment
 from experiments.foreign.facts import judged
-from experiments.gathering import gather
 from experiments.home import Home
+from experiments.many_records import load_records
 from experiments.mirror import Mirror
 from experiments.planning.plan import AnyPlan, plans_models
 from experiments.planning.request import AnyRequest, Request, has_runner, trains_itself
@@ -23,8 +23,8 @@ from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
 from mmcore.quality import QualityRow, read_quality
 from mmcore.record import Record
+from reports.records.collected import Collected
 from reports.records.frame import StudyResults, tidy
-from reports.records.gathered import Gathered
 from reports.records.origin import Origin
 from reports.summary.build import Summary
 from studies.study import CATALOGUE
@@ -38,21 +38,21 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
     """
     request = todo.request
     quality, foreign = _quality(request, home) if trains_itself(request) else (), None
-    gathered = Gathered(request.study)
+    collected = Collected(request.study)
     if has_runner(request):
         records = _records(todo, home)
         if records:
             known, foreign = judged(records, request.study, request.training)
-            gathered.add_all(known)
+            collected.add_all(known)
     else:
-        gathered = gather(todo, home)
-    if not gathered.runs:
+        collected = load_records(todo, home)
+    if not collected.runs:
         raise RecordError(
             f"study '{request.study.name}' has no finished run yet",
             where=str(home.runs),
             next_step=f"Start it: {rebuild_command(request, home, 'run')}",
         )
-    results = tidy(request.study, gathered, quality, _origin(request, home), foreign)
+    results = tidy(request.study, collected, quality, _origin(request, home), foreign)
     if plans_models(todo):
         results = replace(results, analyses=answers(todo, home))
     if not request.searches:
@@ -96,15 +96,15 @@ def log_verdicts(mirror: Mirror, results: StudyResults, summary: Summary) -> Non
     for arm in results.study.arms:
         scores = results.scores
         mine = scores[(scores["arm"] == arm.name) & (scores["split"] == "test") & (scores["parameter"].isna())]
-        gathered: dict[str, list[float]] = {}
+        collected: dict[str, list[float]] = {}
         for items, component, metric, value in zip(
             mine["items"], mine["component"], mine["metric"], mine["value"], strict=True
         ):
             parts = ["test"] + ([items] if items != "all" else [])
             parts += ([component] if isinstance(component, str) else []) + [metric]
-            gathered.setdefault("/".join(parts), []).append(float(value))
+            collected.setdefault("/".join(parts), []).append(float(value))
         metrics: dict[str, float] = {}
-        for name, values in gathered.items():
+        for name, values in collected.items():
             metrics |= aggregates(name, values)
         (row,) = (row for row in summary.arms if row.name == arm.name)
         # A measure that has values for parameters alone is compared by their mean.

@@ -23,7 +23,7 @@ from mmcore.measures import MEASURES, Measure
 from mmcore.quality import QualityRow
 from mmcore.record import Record, Run
 from mmcore.scores import NaiveClasses
-from reports.records.gathered import Gathered
+from reports.records.collected import Collected
 from reports.records.origin import Foreign, Origin
 from studies.resolved import AnyStudy, ResolvedStudy, is_native
 from studies.search.results import SearchResult
@@ -251,7 +251,7 @@ def _text(value: object) -> str | None:
 
 def tidy(
     study: AnyStudy,
-    records: Iterable[Record] | Gathered,
+    records: Iterable[Record] | Collected,
     quality: Sequence[QualityRow] = (),
     origin: Origin | None = None,
     foreign: Foreign | None = None,
@@ -269,9 +269,9 @@ def tidy(
         RecordError: records of an arm or repeat that the study does not have, two of one run, or records that cannot be
             mixed because corpus, task, numerics, split or scored targets differ; names both.
     """
-    gathered = records if isinstance(records, Gathered) else Gathered(study).add_all(records)
-    gathered.check()
-    runs, tables = gathered.runs, gathered.long.tables()
+    collected = records if isinstance(records, Collected) else Collected(study).add_all(records)
+    collected.check()
+    runs, tables = collected.runs, collected.long.tables()
     return StudyResults(
         study=study,
         runs=tuple(runs),
@@ -281,7 +281,7 @@ def tidy(
         items=tables.items,
         outcomes=tables.outcomes,
         calibration=tables.calibration,
-        naive_classes=_naive_classes(gathered.naive_classes),
+        naive_classes=_naive_classes(collected.naive_classes),
         quality=tuple(quality),
         origin=origin or Origin(),
         corpus=next((run.corpus for run in runs if run.corpus.content or run.corpus.components), CorpusFacts()),

@@ -13,7 +13,7 @@ from experiments.planning.plan import AnyPlan
 from experiments.planning.request import AnyConfig, PlannedRun
 from experiments.records import RECORD, read_columns
 from mmcore.forked import Copy, CopyFailedError, copies
-from reports.records.gathered import Gathered
+from reports.records.collected import Collected
 from studies.resolved import AnyStudy
 
 LARGE = 64 * 2**20
@@ -22,11 +22,11 @@ TOGETHER = 32
 """Runs that a copy of this process reads before it hands them over."""
 
 
-def gather(todo: AnyPlan, home: Home) -> Gathered:
+def load_records(todo: AnyPlan, home: Home) -> Collected:
     """Every record of a plan that is there, in the order of arms and repeats.
 
     Raises:
-        BrokenFile, RecordError: as :func:`experiments.records.read_columns` and :meth:`Gathered.add`.
+        BrokenFile, RecordError: as :func:`experiments.records.read_columns` and :meth:`Collected.add`.
     """
     study = todo.request.study
     order = {arm.name: number for number, arm in enumerate(study.arms)}
@@ -34,8 +34,8 @@ def gather(todo: AnyPlan, home: Home) -> Gathered:
     parts = [runs[at : at + TOGETHER] for at in range(0, len(runs), TOGETHER)]
     helpers = min(copies(), len(parts)) if len(parts) > 1 and _bytes(runs, home) >= LARGE else 0
     with without_collection(), contextlib.ExitStack() as ending:
-        gathered = Gathered(study)
-        beside: list[Copy[Gathered] | None] = []
+        collected = Collected(study)
+        beside: list[Copy[Collected] | None] = []
         for k in range(helpers):
             copy = Copy(partial(_parts, study, parts[k::helpers], home))
             ending.callback(copy.end)
@@ -43,10 +43,10 @@ def gather(todo: AnyPlan, home: Home) -> Gathered:
         for at, part in enumerate(parts):
             later = _next(beside, at % helpers) if helpers else None
             if later is None:
-                _add(gathered, part, home)
+                _add(collected, part, home)
             else:
-                gathered.join(later)
-    return gathered
+                collected.join(later)
+    return collected
 
 
 def _bytes(runs: Sequence[PlannedRun[AnyConfig]], home: Home) -> int:
@@ -57,7 +57,7 @@ def _bytes(runs: Sequence[PlannedRun[AnyConfig]], home: Home) -> int:
     return 0
 
 
-def _next(beside: list[Copy[Gathered] | None], at: int) -> Gathered | None:
+def _next(beside: list[Copy[Collected] | None], at: int) -> Collected | None:
     """The next part that a copy has read; None, from then on, where it failed."""
     copy = beside[at]
     if copy is not None:
@@ -68,22 +68,22 @@ def _next(beside: list[Copy[Gathered] | None], at: int) -> Gathered | None:
     return None
 
 
-def _parts(study: AnyStudy, parts: Sequence[Sequence[PlannedRun[AnyConfig]]], home: Home) -> Iterator[Gathered]:
+def _parts(study: AnyStudy, parts: Sequence[Sequence[PlannedRun[AnyConfig]]], home: Home) -> Iterator[Collected]:
     for part in parts:
-        gathered = Gathered(study)
-        _add(gathered, part, home)
-        if gathered.refused:
+        collected = Collected(study)
+        _add(collected, part, home)
+        if collected.refused:
             # What two records disagree about is said by whoever sees all of them.
             raise CopyFailedError
-        yield gathered
+        yield collected
 
 
-def _add(gathered: Gathered, runs: Sequence[PlannedRun[AnyConfig]], home: Home) -> None:
+def _add(collected: Collected, runs: Sequence[PlannedRun[AnyConfig]], home: Home) -> None:
     for run in runs:
         found = read_columns(home.run(run.fingerprint)) if run.fingerprint else None
         if found is not None:
             # One training may serve arms of several names; here it is the arm of this study.
-            gathered.add(replace(found[0], arm=run.arm), found[1])
+            collected.add(replace(found[0], arm=run.arm), found[1])
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from reports.records.shared import SharedParts
 from studies.resolved import AnyStudy
 
 
-class Gathered:
+class Collected:
     """Records come one by one in the order of arms and repeats, and are forgotten.
 
     Args:
@@ -23,7 +23,7 @@ class Gathered:
     """
 
     def __init__(self, study: AnyStudy) -> None:
-        # Not the study itself: what was gathered is sent from one process to another.
+        # Not the study itself: what was collected is sent from one process to another.
         self._name, self._numbers = study.name, study.numbers
         self._order = {arm.name: i for i, arm in enumerate(study.arms)}
         self._shared, self._targets = SharedParts(), Targets()
@@ -58,7 +58,7 @@ class Gathered:
             # Arms of a repeat share their training items, so the first record with them is enough.
             self.naive_classes.setdefault(run.repeat, rows.naive_classes)
 
-    def add_all(self, records: Iterable[Record]) -> Gathered:
+    def add_all(self, records: Iterable[Record]) -> Collected:
         """Take over records; a sequence of them may have any order.
 
         Raises:
@@ -71,8 +71,8 @@ class Gathered:
     def _sorted(self, records: Sequence[Record]) -> list[Record]:
         return sorted(records, key=lambda r: (self._order.get(r.arm, -1), r.repeat))
 
-    def join(self, later: Gathered) -> None:
-        """Take over what was gathered of records that come after these."""
+    def join(self, later: Collected) -> None:
+        """Take over what was collected of records that come after these."""
         assert not later.refused
         self.runs += map(self._shared.run_of, later.runs)
         self._targets.join(later._targets)
