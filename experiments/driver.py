@@ -245,7 +245,7 @@ def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
         if run.state in ("done", "failed"):
             mirror_record(mirror, home, request, run)
     results = load_results(plan(request, home), home)
-    log_verdicts(mirror, results, summarise(results))
+    log_verdicts(mirror, results, summarise(results, with_sections=False))
     if (home.report(request.key) / "report.html").is_file():
         mirror.reported(home.report(request.key))
     mirror.close()

@@ -282,7 +282,7 @@ def check(
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
     request = open_request(study, context.obj, options)
-    summary = summarise(load_results(planned(request, context.obj), context.obj))
+    summary = summarise(load_results(planned(request, context.obj), context.obj), with_sections=False)
     if format is Format.json:
         _print_json(checks_as_json(summary))
     else:
