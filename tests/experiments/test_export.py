@@ -12,7 +12,7 @@ import pytest
 import torch
 from factories.command import mmstudy
 
-from experiments.exporting import card_of, onnx_run
+from experiments.exporting import onnx_run
 from experiments.home import Home
 from experiments.planning.plan import plan
 from experiments.quantised import Cost, cost_of
@@ -94,7 +94,7 @@ def test_the_card_is_in_the_readers_language(arm: TrainedArm) -> None:
     for name in LANGUAGES:
         with speaking(name):
             summary = summarise(load_results(plan(arm.request, arm.home), arm.home))
-            cards[name] = card_of(arm, member, summary, cost).partition("```text")[0]
+            cards[name] = card_of(arm.request, arm.arm, member.config, summary, cost).partition("```text")[0]
     english, japanese = cards["en"], cards["ja"]
     assert english.count("\n") == japanese.count("\n")
     assert "loss on the 4 test items of this repeat is 0.2500 in place of 0.5000." in english
