@@ -102,13 +102,13 @@ def _model(todo: Plan, run: Run, results: StudyResults, summary: Summary, home: 
     )
 
 
-def _with_code(config: RunConfig, folder: Path) -> tuple[dict[str, Any], dict[str, Path]]:
+def _with_code(config: RunConfig, folder: Path) -> tuple[dict[str, object], dict[str, Path]]:
     """The config as JSON without places of this machine, and the code of the user's parts that travels with it.
 
     Args:
         folder: of the study's file.
     """
-    settings: dict[str, Any] = config.model_dump(mode="json") | {"corpus": ""}
+    settings: dict[str, object] = {**config.model_dump(mode="json"), "corpus": ""}
     roots: list[Path] = []
     files: dict[str, Path] = {}
     for path, part in custom_parts(config).items():

@@ -155,7 +155,10 @@ def _describe(store: Store, run: Run, arm: Run, there: LoggedModel, model: ArmMo
 
 def _retire(store: Store, model: LoggedModel) -> None:
     """Take a model away that is no longer the arm's best; a registered one is only marked."""
-    if _REGISTERED not in model.tags:
+    if SUPERSEDED in model.tags:
+        return
+    # A server of MLflow marks registered models; a database that is opened directly does not.
+    if _REGISTERED not in model.tags and not store.client.search_model_versions(f"run_id = '{model.source_run_id}'"):
         store.client.delete_logged_model(model.model_id)
-    elif SUPERSEDED not in model.tags:
+    else:
         store.client.set_logged_model_tags(model.model_id, {SUPERSEDED: "true"})

@@ -124,7 +124,7 @@ def log_model(store: Store, study: str, fingerprint: str, folder: Path, register
             store.client.log_model_artifacts(model, str(folder))
             log_run_metrics(store, run, model, of_test(run), {})
             store.client.log_outputs(run.info.run_id, [LoggedModelOutput(model, step=0)])
-            store.client.set_tag(run.data.tags[PARENT], "mmstudy.model", model)
+            store.client.set_tag(run.data.tags[PARENT], "mmstudy.exported_model", model)
             store.client.finalize_logged_model(model, "READY")
         return Logged(model, None if register is None else _registered(store, register, model))
 

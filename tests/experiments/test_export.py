@@ -14,6 +14,7 @@ from factories.command import mmstudy
 
 from experiments.exporting import onnx_run
 from experiments.home import Home
+from experiments.model_card import card_of
 from experiments.planning.plan import plan
 from experiments.quantised import Cost, cost_of
 from experiments.results import load_results
