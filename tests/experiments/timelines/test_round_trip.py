@@ -132,11 +132,27 @@ def test_what_is_written_is_read_back(
         assert moved == any("holds cuts alone" in str(one) for one in left_out)
 
 
+def overlapping() -> tuple[Track, Track]:
+    """Two tracks that show the same footage, in step, from second 0 and from second 2, for four seconds each."""
+    low, high = (
+        Track((Clip("cut", "film.mp4", Fraction(start), Fraction(4), Fraction(start), "/film.mp4"),))
+        for start in (0, 2)
+    )
+    return low, high
+
+
 def check_form(path: Path) -> None:
     """Hold a file against what the documentation of its form says of elements, their order and values."""
     schema = etree.RelaxNG(etree.parse(DATA / SCHEMAS[path.suffix]))
-    if not schema.validate(etree.parse(path)):
+    root = etree.parse(path).getroot()
+    if not schema.validate(root):
         raise AssertionError(f"{path.name}: {schema.error_log.last_error}")
+    # RELAX NG itself follows no references.
+    known = {one.get("id") for one in root.iter() if one.get("id")}
+    named = {one.get(name) for one in root.iter() for name in ("ref", "format") if one.get(name)}
+    named |= {one.text for one in root.iter("linkclipref")}
+    if not named <= known:
+        raise AssertionError(f"{path.name}: nothing has the id {named - known}")
 
 
 @pytest.mark.parametrize(
@@ -151,10 +167,7 @@ def check_form(path: Path) -> None:
     ],
 )
 def test_a_form_is_held_to_its_rules(tmp_path: Path, suffix: str, good: str, bad: str) -> None:
-    tracks = tuple(
-        Track((Clip("cut", "film.mp4", Fraction(start), Fraction(4), Fraction(start), "/film.mp4"),))
-        for start in (0, 2)
-    )
+    tracks = overlapping()
     timeline = Timeline("edit", Rate(Fraction(25)), tracks, 1280, 720, sound=sound_of(tracks), channels=1)
     path = tmp_path / f"edit{suffix}"
     write_timeline(timeline, path)
@@ -184,10 +197,7 @@ def same_sound(expected: Timeline, back: Timeline) -> None:
 
 def test_sound_is_heard_once_and_belongs_to_its_picture(tmp_path: Path) -> None:
     rate = Rate(Fraction(25))
-    low, high = (
-        Track((Clip("cut", "film.mp4", Fraction(start), Fraction(4), Fraction(start), "/film.mp4"),))
-        for start in (0, 2)
-    )
+    low, high = overlapping()
     off = replace(high.clips[0], start=Fraction(10), source_start=Fraction(10), enabled=False)
     tracks = (low, replace(high, clips=(*high.clips, off)))
     (sound,) = sound_of(tracks)
