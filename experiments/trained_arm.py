@@ -17,7 +17,7 @@ from experiments.home import Home
 from experiments.opening import open_request, with_own_models
 from experiments.planning.plan import plan
 from experiments.planning.request import Options, PlannedRun, Request
-from experiments.predictions import Predictions, frames_of
+from experiments.predictions import Predictions, Written, frames_of, write_blocks
 from experiments.records import read_record
 from mmcore.config import RunConfig
 from mmcore.data.sources.writing import write_items, write_table, write_yaml
@@ -103,6 +103,20 @@ class TrainedArm:
         """
         with _folder_of(new, self.schema) as folder:
             return frames_of(self.members(which), self.schema, folder)
+
+    def write(
+        self, new: New, folder: str | os.PathLike[str], which: Which = "all", files: Literal["csv", "parquet"] = "csv"
+    ) -> Written:
+        """Predict for new items and write the rows as they come: of long footage no frame is held in memory.
+
+        Args:
+            new, which: as for :meth:`predict`. folder: where ``values`` and ``probabilities`` go. files: their kind.
+
+        Raises:
+            CorpusError, RecordError: as :meth:`predict`. OSError: the folder cannot be written.
+        """
+        with _folder_of(new, self.schema) as of_new:
+            return write_blocks(self.members(which), self.schema, of_new, Path(folder), files)
 
     def members(self, which: Which = "all") -> list[Member]:
         """The chosen models, with what normalises their input.
