@@ -20,6 +20,7 @@ from mmcore.record import Run
 from mmcore.scores import Score, value_of
 from reports.model.report import Summary
 from reports.numbers import prose
+from reports.output.text import as_text
 from reports.records.frame import StudyResults
 
 
@@ -31,12 +32,13 @@ def best_models(todo: AnyPlan, results: StudyResults, summary: Summary, home: Ho
     """
     if not plans_models(todo):
         return
+    whole = as_text(summary)
     open_arms = {run.arm for run in todo.runs if run.state not in ("done", "failed")}
     for arm in todo.request.study.arms:
         if arm.name in open_arms or arm.config.data.placebo:
             continue
         run = best_run(arm.name, results)
-        if run is not None and (made := _model(todo, run, results, summary, home)) is not None:
+        if run is not None and (made := _model(todo, run, results, summary, whole, home)) is not None:
             yield made
 
 
@@ -45,30 +47,33 @@ def best_run(arm: str, results: StudyResults) -> Run | None:
 
     The first of equals; a run without a value comes last.
     """
-    metric, scores = results.study.metric, results.scores
-    mine = scores[
-        (scores["arm"] == arm)
-        & (scores["split"] == "validation")
-        & (scores["items"] == "all")
-        & (scores["metric"] == metric.measure.name)
-    ]
-    by_repeat: dict[int, list[Score]] = {}
-    for repeat, component, parameter, value in zip(
-        mine["repeat"], mine["component"], mine["parameter"], mine["value"], strict=True
-    ):
-        of, about = (name if isinstance(name, str) else None for name in (component, parameter))
-        score = Score("validation", "all", metric.measure.name, of, float(value), about)
-        by_repeat.setdefault(int(repeat), []).append(score)
-    sign = 1.0 if metric.measure.higher_is_better else -1.0
+    known = results.once(_on_validation)
+    sign = 1.0 if results.study.metric.measure.higher_is_better else -1.0
 
     def merit(run: Run) -> tuple[float, int]:
-        value = sign * value_of(metric, by_repeat.get(run.repeat, []), "validation")
+        value = sign * known.get((run.arm, run.repeat), math.nan)
         return (-math.inf if math.isnan(value) else value, -run.repeat)
 
     return max((run for run in results.done if run.arm == arm), key=merit, default=None)
 
 
-def _model(todo: Plan, run: Run, results: StudyResults, summary: Summary, home: Home) -> ArmModel | None:
+def _on_validation(results: StudyResults) -> dict[tuple[str, int], float]:
+    """The study's metric of each finished run on its validation items, by arm and repeat."""
+    metric, scores = results.study.metric, results.scores
+    mine = scores[
+        (scores["split"] == "validation") & (scores["items"] == "all") & (scores["metric"] == metric.measure.name)
+    ]
+    by_run: dict[tuple[str, int], list[Score]] = {}
+    for arm, repeat, component, parameter, value in zip(
+        mine["arm"], mine["repeat"], mine["component"], mine["parameter"], mine["value"], strict=True
+    ):
+        of, about = (name if isinstance(name, str) else None for name in (component, parameter))
+        score = Score("validation", "all", metric.measure.name, of, float(value), about)
+        by_run.setdefault((str(arm), int(repeat)), []).append(score)
+    return {run: value_of(metric, scores, "validation") for run, scores in by_run.items()}
+
+
+def _model(todo: Plan, run: Run, results: StudyResults, summary: Summary, whole: str, home: Home) -> ArmModel | None:
     request, config, schema = todo.request, run.config, todo.request.schema
     assert isinstance(config, RunConfig)
     content = request.content or ""
@@ -89,7 +94,7 @@ def _model(todo: Plan, run: Run, results: StudyResults, summary: Summary, home: 
         repeat=run.repeat,
         fingerprint=run.fingerprint,
         facts=describe(request, run.arm, config, "mlflow"),
-        card=card_of(request, run.arm, config, summary),
+        card=card_of(request, run.arm, config, summary, whole),
         note=prose(chosen, *headlines, say("The file {file} has the rest.", file=CARD_FILE)),
         carried=json.dumps(carried),
         files={CHECKPOINT.as_posix(): folder / CHECKPOINT, NORMALISATION: folder / NORMALISATION} | code,

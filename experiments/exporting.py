@@ -18,6 +18,7 @@ from experiments.results import load_results
 from experiments.trained_arm import TrainedArm, Which
 from mmcore.atomic import write_atomically
 from mmcore.errors import StudyError
+from reports.output.text import as_text
 from reports.summary.build import summarise
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def export_arm(
     described = describe(arm.request, arm.arm, member.config, kind) | ({} if cost is None else {"int8": asdict(cost)})
     facts = json.dumps(described, indent=1, ensure_ascii=False).encode()
     summary = summarise(load_results(plan(arm.request, arm.home), arm.home))
-    card = card_of(arm.request, arm.arm, member.config, summary, cost).encode()
+    card = card_of(arm.request, arm.arm, member.config, summary, as_text(summary), cost).encode()
     write_atomically(folder / "model.json", lambda file: file.write(facts))
     write_atomically(folder / "MODEL_CARD.md", lambda file: file.write(card))
     if kind == "mlflow":

@@ -12,7 +12,6 @@ from mmcore.language import say
 from mmcore.task import resolve_task
 from reports.model.report import Check, Summary
 from reports.numbers import prose
-from reports.output.text import as_text
 
 if TYPE_CHECKING:
     from experiments.quantised import Cost
@@ -64,9 +63,13 @@ def describe(request: Request[RunConfig], arm: str, config: RunConfig, kind: str
 
 
 def card_of(
-    request: Request[RunConfig], arm: str, config: RunConfig, summary: Summary, cost: Cost | None = None
+    request: Request[RunConfig], arm: str, config: RunConfig, summary: Summary, whole: str, cost: Cost | None = None
 ) -> str:
-    """The model card, in Markdown; after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
+    """The model card, in Markdown; after Mitchell et al. 2019, "Model Cards for Model Reporting".
+
+    Args:
+        whole: the report as text, which is the same for every arm.
+    """
     study = request.study
     modalities = request.schema.chosen(config.model.modalities)
     verdicts = [v for v in summary.verdicts if arm in (v.arm, v.reference)]
@@ -104,7 +107,7 @@ def card_of(
         "",
         f"## {say('The study in full')}",
         "```text",
-        as_text(summary),
+        whole,
         "```",
         "",
     ]
