@@ -46,7 +46,10 @@ BARE = {
 has none, and its intervals are estimates of its own, not those of our statistics."""
 BY_MATPLOTLIB = {
     ("reports.figures.marks", "add_line"): "a sign for the legend alone, without data",
-    ("reports.figures.marks", "plot"): "lines as they are, for which seaborn takes ten times as long: a page may have a thousand",
+    (
+        "reports.figures.marks",
+        "plot",
+    ): "lines as they are, up to a thousand a page: seaborn takes ten times as long",
     ("reports.figures.marks", "fill_between"): "seaborn's band is its own estimate",
     ("reports.figures.forest", "barh"): "the margin's bar lies around 0; seaborn's begin there",
     ("reports.figures.corpus_item", "pcolormesh"): "a column is as wide as its row lasts; seaborn's cells are equal",
