@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 from pydantic import ValidationError
 
-from experiments.execute import alone, tidy
+from experiments.execute import CHECKPOINTS, alone, tidy
 from experiments.records import ANSWERS, answer_path
 from experiments.restore import restored
 from mmcore.analyses import AnyAnalysis
@@ -63,8 +63,9 @@ def _examine(
     """The caller holds the lock of the run."""
     from mmcore.analyse import analyse
 
+    for place in (folder, folder / CHECKPOINTS, folder / ANSWERS):
+        remove_leftovers(place)
     trained = _opened(config, folder, prepared, on_event)
-    remove_leftovers(folder / ANSWERS)
     failed = []
     for analysis in analyses:
         path = answer_path(folder, analysis)

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from experiments.environment import environment
 from experiments.records import LOCK, RECORD, record_if_whole, record_or_aside, write_record
 from experiments.restore import restored
-from mmcore.atomic import FULL, disk_full, remove_leftovers, room_in
+from mmcore.atomic import FULL, disk_full, room_in
 from mmcore.config import EvaluationConfig, ForeignConfig, RunConfig
 from mmcore.data.prepared import Prepared
 from mmcore.errors import CheckpointError, MMStudyError, PartError
@@ -27,6 +27,7 @@ from mmcore.language import say
 from mmcore.own_code import frames_of
 from mmcore.record import Record
 
+CHECKPOINTS = "checkpoints"
 ERROR = "error.txt"
 """The traceback of a run that failed."""
 
@@ -67,6 +68,7 @@ def trial(
     with alone(workdir, on_event):
         record = record_or_aside(workdir, lambda text: on_event(Note(text)))
         if record is not None and record.is_final:
+            _remove_torn(workdir)
             return record
         started = datetime.now(UTC)
         clock = time.perf_counter()
@@ -92,12 +94,12 @@ def trial(
             result = failed_record(config, fingerprint, type(error).__name__, message, _since(clock), frames=frames)
         assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
         about = replace(environment(), device=config.device, threads=config.threads or 1)
-        with room_in(workdir):
-            record = write_result(result, workdir, study, arm, started, about)
-        # The record is on the disk: whatever goes wrong now (a full disk, a file that a person holds) only leaves more.
+        # Before the record: a process that is killed after that leaves nothing, for no command comes back to tidy up.
+        # Whatever goes wrong here (a full disk, a file that a person holds) only leaves more.
         with contextlib.suppress(Exception):
-            tidy(workdir, done=record.done)
-        return record
+            tidy(workdir, done=result.done)
+        with room_in(workdir):
+            return write_result(result, workdir, study, arm, started, about)
 
 
 @contextlib.contextmanager
@@ -193,6 +195,7 @@ def _train(
 
     if shared is None:
         return run(config, workdir, on_event, prepared())
+    _tidy_up_after_others(shared.folder)
     folder, trained = shared.folder, shared.record.config
     assert isinstance(trained, RunConfig)
 
@@ -210,17 +213,13 @@ def _train(
 
 
 def tidy(workdir: Path, done: bool) -> None:
-    """Delete the files of a run that no study needs; the caller holds its lock, and its record is written.
+    """Delete the files of a run that no study needs; the caller holds its lock, and its training is over.
 
     Half-written files of killed processes are deleted. A finished training keeps its last checkpoint, since it may be
     tested in another way, but without the optimiser's state: two numbers per weight that only further epochs need.
     """
-    checkpoints = workdir / "checkpoints"
-    remove_leftovers(workdir)
-    remove_leftovers(checkpoints)
-    for torn in (*checkpoints.glob(".*.pt.*"), *workdir.glob(".*.json.*"), *workdir.glob(f"{RECORD}.*.tmp")):
-        torn.unlink(missing_ok=True)
-    last = checkpoints / "last.pt"
+    _remove_torn(workdir)
+    last = workdir / CHECKPOINTS / "last.pt"
     if not done:
         return
     # Of an attempt that failed for a reason that is gone, a full disk say.
@@ -231,6 +230,33 @@ def tidy(workdir: Path, done: bool) -> None:
 
     content = torch.load(last, map_location="cpu", weights_only=True)
     _rewrite(last, content | {"optimiser": content["optimiser"] | {"state": {}}})
+
+
+def _torn(workdir: Path) -> list[Path]:
+    """What killed processes left half-written, under the names that each version has used."""
+    checkpoints = workdir / CHECKPOINTS
+    names = [(workdir, ".*.tmp"), (workdir, ".*.json.*"), (workdir, f"{RECORD}.*.tmp")]
+    return sorted(
+        {
+            path
+            for folder, name in [*names, (checkpoints, ".*.tmp"), (checkpoints, ".*.pt.*")]
+            for path in folder.glob(name)
+        }
+    )
+
+
+def _remove_torn(workdir: Path) -> None:
+    """The caller holds the lock of the run."""
+    for path in _torn(workdir):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _tidy_up_after_others(folder: Path) -> None:
+    """Remove what a killed process left in the folder of a finished run, unless another process works there."""
+    if _torn(folder):
+        with contextlib.suppress(Timeout), FileLock(folder / LOCK, timeout=0):
+            _remove_torn(folder)
 
 
 def _rewrite(path: Path, content: Mapping[str, object]) -> None:

@@ -78,7 +78,7 @@ class Campaign:
         self._own = root / f"process{os.getpid()}"
         self._own.mkdir(parents=True)
         self._heavy = any(kind not in CHEAP for kind in kinds)
-        self._zygote = self._stack.enter_context(Zygote(self._own, "all" if self._heavy else "foreign"))
+        self.zygote = self._stack.enter_context(Zygote(self._own, "all" if self._heavy else "foreign"))
         self._postgres: postgres.Server | None = None
         self._cluster: nodes.Cluster | None = None
         self._database = root / "made" / "mlflow.db"
@@ -117,7 +117,7 @@ class Campaign:
         if fault == "node lost" and self._cluster is None:
             self._cluster = self._stack.enter_context(nodes.served())
         case.postgres, case.cluster = self._postgres, self._cluster
-        began = self._zygote.seconds + time.process_time()
+        began = self.zygote.seconds + time.process_time()
         with case.stack:
             case.prepare()
             (FAULTS | DEAR)[fault](case)
@@ -126,9 +126,9 @@ class Campaign:
             words = "\n".join(case.said().splitlines()[-5:]) if case.problems else ""
             if case.problems and keep is not None:
                 shutil.copytree(case.folder, keep / f"case{number}", dirs_exist_ok=True)
-            self._zygote.end_all()
+            self.zygote.end_all()
         shutil.rmtree(case.folder)
-        spent = self._zygote.seconds + time.process_time() - began
+        spent = self.zygote.seconds + time.process_time() - began
         return Outcome(number, fault, kind, tuple(case.notes), tuple(case.problems), case.missed, spent, words)
 
     def case(self, number: int, kind: Kind, rng: random.Random | None = None) -> Case:
@@ -138,8 +138,8 @@ class Campaign:
         good = self._root / "good" / made.name
         good.parent.mkdir(exist_ok=True)
         with FileLock(good.with_suffix(".lock")):
-            expected = train_undisturbed(made, good, self._zygote, self._database)
-        return Case(self._own / f"case{number}", made, self._zygote, rng, expected, self._database)
+            expected = train_undisturbed(made, good, self.zygote, self._database)
+        return Case(self._own / f"case{number}", made, self.zygote, rng, expected, self._database)
 
 
 # Several cases at a time ---------------------------------------------------------------------------------------------

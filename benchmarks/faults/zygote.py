@@ -134,8 +134,11 @@ def _fork(connection: socket.socket) -> int | Callable[[], None] | None:
     if not text:
         return None
     asked: Mapping[str, Any] = json.loads(text)
+    # Ctrl-C waits until the child has come to where a real process waits for it: while the command is imported.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     child = os.fork()
     if child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for file in files:
             os.close(file)
         with contextlib.suppress(OSError):
@@ -173,25 +176,41 @@ def _writer(number: int, unbuffered: bool) -> TextIO:
 
 
 def _do(role: str) -> None:
-    moments.watch(role)
     match role:
         case "driver":
-            from benchmarks.faults import started
-            from experiments.cli.main import main
-            from experiments.launchers import local
-
-            local.subprocess = started.Subprocess
+            main = _imported_driver(role)
             main()
         case "worker":
+            _listen(role)
             from experiments.launchers.worker import main
 
             main()
         case "server":
+            _listen(role)
             from benchmarks.faults.tracking import main
 
             main()
         case _:
             raise AssertionError(role)
+
+
+def _listen(role: str) -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    moments.watch(role)
+
+
+def _imported_driver(role: str) -> Callable[[], None]:
+    """As :func:`mmstudy_start.main` has it."""
+    try:
+        _listen(role)
+        from benchmarks.faults import started
+        from experiments.cli.main import main
+        from experiments.launchers import local
+
+        local.subprocess = started.Subprocess
+    except KeyboardInterrupt:
+        sys.exit(130)
+    return main
 
 
 def _end(code: object) -> None:

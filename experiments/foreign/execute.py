@@ -68,12 +68,11 @@ def foreign_trial(
         else:
             result = _record(trained, config, repeat, fingerprint, time.perf_counter() - clock)
         about = replace(_environment(code), threads=threads)
-        with room_in(workdir):
-            record = write_result(result, workdir, study, arm, started, about)
-        # The record is on the disk: whatever goes wrong now only leaves more.
+        # Before the record: no command comes back to tidy up after a process that was killed later.
         with contextlib.suppress(OSError):
             remove_leftovers(workdir)
-        return record
+        with room_in(workdir):
+            return write_result(result, workdir, study, arm, started, about)
 
 
 def _lacks_room(error: Exception, workdir: Path) -> bool:

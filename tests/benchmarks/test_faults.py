@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +21,7 @@ from benchmarks.faults.campaign import Campaign, possible_faults
 from benchmarks.faults.case import Case
 from benchmarks.faults.judge import judge
 from benchmarks.faults.kinds import FAULTS, impossible
+from benchmarks.faults.started import Forked
 from benchmarks.faults.studies import make
 
 pytestmark = [
@@ -52,6 +55,17 @@ def test_forty_cases_end_with_the_undisturbed_table(campaign: Campaign, fault: s
     assert found
     # A fault that comes too late each time would try nothing.
     assert fault == "database restarts" or not all(one.missed for one in found), summary(found)
+
+
+def test_ctrl_c_at_the_first_moment_of_a_command_ends_it_in_order(campaign: Campaign, tmp_path: Path) -> None:
+    err = tmp_path / "err.txt"
+    for _ in range(5):
+        with open(err, "w") as errors, open(os.devnull) as nothing:
+            zygote = campaign.zygote
+            driver = Forked("driver", ["mmstudy", "list"], zygote.environment(), nothing, errors, errors)
+            driver.signal(signal.SIGINT)
+            assert driver.wait(60) == 130, err.read_text()
+        assert "Traceback" not in err.read_text()
 
 
 def test_a_case_is_a_function_of_seed_and_number(campaign: Campaign) -> None:
