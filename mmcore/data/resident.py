@@ -5,7 +5,7 @@ B batch, W windows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
@@ -73,7 +73,7 @@ class Kept:
         return _each(self.whole, lambda x: x.index_select(0, index_B))
 
 
-def sent(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+def sent(batches: Iterator[Batch], device: torch.device) -> Generator[Batch, None, None]:
     """The batches on a device, in order. A thread makes the next one meanwhile, in pinned memory on the way to CUDA.
 
     What goes wrong in the thread is raised here, where its batch would have come.
