@@ -26,12 +26,16 @@ class CopyFailedError(Exception):
     """A copy ended before it had made everything. Whoever reads from it does the work itself, and meets the error."""
 
 
+MOST = 8
+"""Copies that work at once at most: with more of them, this process cannot take over what they make."""
+
+
 def copies() -> int:
     """How many copies of this process may work at once: one a processor; 0 where there may be none."""
     if sys.platform != "linux" or threading.active_count() > 1:
         return 0
     processors = len(os.sched_getaffinity(0))
-    return processors if processors > 1 else 0
+    return min(processors, MOST) if processors > 1 else 0
 
 
 class Copy(Generic[T]):

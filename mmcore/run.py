@@ -181,8 +181,8 @@ def _run(
     normaliser = fit_normaliser(prepared, split.train)
     prepared = with_placebos(prepared, config.data.placebo, split, config.repeat)
     data = Data(config, prepared, normaliser, task, on_event)
-    training = data.loader("training", split.train, stride=config.data.stride)
-    validation = data.loader("validation", split.validation)
+    training = data.loader("training", split.train, stride=config.data.stride).keep(device)
+    validation = data.loader("validation", split.validation).keep(pinned=device.type == "cuda")
 
     baselines = fit_baselines(data.targets_only(split.train).batches(), targets, task)
     naive = data.naive(baselines, split.validation)

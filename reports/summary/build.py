@@ -42,12 +42,9 @@ BASELINES = ("persistence", "constant", "majority", "prior")
 
 
 def summarise(results: StudyResults, with_sections: bool = True) -> Summary:
-    """Everything that a report of the study says.
+    """Everything that a report of the study says; sections, which take half of the time, only if they are wanted.
 
     Without any run every verdict is ``too few repeats``.
-
-    Args:
-        with_sections: False leaves out the sections, which take half of the time, for readers of checks and verdicts.
 
     Raises:
         RecordError: no run has the study's metric, or it would mix parameters of different units.
@@ -69,7 +66,7 @@ def summarise(results: StudyResults, with_sections: bool = True) -> Summary:
     else:
         by_component = _comparisons(results, metric, others, monitoring)
     asked = {a.name: study.repeats if monitoring is None else monitoring.repeats(a.name) for a in study.arms}
-    arms = tuple(_arm_row(results, metric, components, name, repeats) for name, repeats in asked.items())
+    arms = tuple(_arm_row(results, metric, components, *of_arm) for of_arm in asked.items())
     baselines = _baselines(results, metric, components)
     seconds = {arm.name: arm.seconds for arm in arms}
     return Summary(

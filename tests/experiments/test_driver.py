@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -40,11 +39,6 @@ def torch_has_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-def command(home: Home, study: Path, corpus: Path, *words: str) -> list[str]:
-    base = [sys.executable, "-m", "experiments.cli", "--home", str(home.root), "run", str(study)]
-    return [*base, "--corpus", str(corpus), *words]
 
 
 def runs_of(home: Home) -> dict[str, Record]:
@@ -276,7 +270,7 @@ def test_killed_workers_and_drivers_change_no_number(
     words = ("run", study, "--corpus", tiny_corpus, *LONG)
 
     driver = begun(script(KILLED, lost, pids, *words_of(home, *words)), tmp_path / "log")
-    code, said = driver.wait(), (tmp_path / "log").read_text(encoding="utf-8")
+    code, said = driver.wait(timeout=300), (tmp_path / "log").read_text(encoding="utf-8")
     assert code == -signal.SIGKILL, said
     assert "its worker died" in said
     assert_ended(pids)
@@ -334,7 +328,8 @@ def test_ctrl_c_or_sigterm_ends_cleanly_and_the_same_command_resumes(
     pids = tmp_path / "pids"
     words = ("run", study, "--corpus", tiny_corpus, *LONG)
     interrupted = driver_script(INTERRUPTED, pids, str(int(number)), *words_of(home, *words))
-    driver = begun(interrupted, tmp_path / "log")
+    # A real process hears Ctrl-C.
+    driver = begun(interrupted, tmp_path / "log", forked=number != signal.SIGINT)
     code, said = driver.wait(timeout=300), (tmp_path / "log").read_text(encoding="utf-8")
     assert code == 130
     assert "the same command resumes" in said

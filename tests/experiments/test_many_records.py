@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,9 @@ def tables(run: Any, rows: Any) -> list[dict[str, object]]:
     return [frame.to_dict("list") for frame in vars(long.long.tables()).values()]
 
 
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux copies processes")
+
+
 # Several processes ---------------------------------------------------------------------------------------------------
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
@@ -156,7 +160,7 @@ def same(one: Tables, other: Tables) -> None:
         pd.testing.assert_frame_equal(frame, getattr(other, name), check_exact=True)
 
 
-@pytest.mark.skipif("not __import__('os').path.exists('/proc')", reason="only Linux copies processes")
+@LINUX
 def test_several_processes_make_the_same_tables(home: Home, request: pytest.FixtureRequest) -> None:
     alone = load_records(planned(), home)
     request.getfixturevalue("by_two")
@@ -169,6 +173,7 @@ def test_several_processes_make_the_same_tables(home: Home, request: pytest.Fixt
     same(together.long.tables(), made)
 
 
+@LINUX
 @pytest.mark.usefixtures("by_two")
 def test_a_broken_record_is_refused_in_the_same_words(home: Home) -> None:
     path = home.run("two2") / RECORD
@@ -177,6 +182,7 @@ def test_a_broken_record_is_refused_in_the_same_words(home: Home) -> None:
         load_records(planned(), home)
 
 
+@LINUX
 @pytest.mark.usefixtures("by_two")
 @pytest.mark.parametrize("beside", ["one2", "two1"])
 def test_records_with_other_targets_are_refused(home: Home, beside: str) -> None:
@@ -189,6 +195,7 @@ def test_records_with_other_targets_are_refused(home: Home, beside: str) -> None
         load_records(planned(), home).check()
 
 
+@LINUX
 @pytest.mark.usefixtures("by_two")
 def test_without_its_copies_a_process_reads_everything_itself(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def dead(_: object) -> None:
@@ -198,6 +205,7 @@ def test_without_its_copies_a_process_reads_everything_itself(home: Home, monkey
     assert len(load_records(planned(), home).runs) == 10
 
 
+@LINUX
 def test_a_copy_that_fails_says_so_and_leaves_no_process() -> None:
     def work() -> Iterator[int]:
         yield 1

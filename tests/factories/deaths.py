@@ -48,22 +48,27 @@ local.subprocess = Subprocess
 Process = subprocess.Popen[bytes] | Forked
 
 
-def begun(command: list[str], log: Path, **environment: str) -> Process:
-    """The process of a command of :func:`script` or :func:`driver_script`, forked with its imports done.
-
-    It leads a session of its own and hears Ctrl-C, as one that a user starts. Its reports have no figures.
+def begun(command: list[str], log: Path, forked: bool = True, **environment: str) -> Process:
+    """The process of a command of :func:`script` or :func:`driver_script`, which leads a session of its own.
 
     Args:
         log: takes what it says, behind what others have said there.
+        forked: it has its imports done, and its reports have no figures; otherwise it starts as any other process.
         environment: variables that it has besides this process's.
     """
     with open(log, "ab") as said, open(os.devnull, "rb") as nothing:
-        if sys.platform == "linux":
-            known = os.environ | {ADDRESS: Forking.address()} | environment
-            return Forked("code", command[1:], known, nothing, said, said)
+        known = os.environ | environment
+        if forked and sys.platform == "linux":
+            return Forked("code", command[1:], known | {ADDRESS: Forking.address()}, nothing, said, said)
+        hears = hears_ctrl_c if os.name == "posix" else None
         return subprocess.Popen(
-            command, stdin=nothing, stdout=said, stderr=said, env=os.environ | environment, start_new_session=True
+            command, stdin=nothing, stdout=said, stderr=said, env=known, start_new_session=True, preexec_fn=hears
         )
+
+
+def hears_ctrl_c() -> None:
+    """For a child process: whoever starts the tests in the background makes their children deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 COMMAND = "from experiments.cli.main import main; main()"
