@@ -20,6 +20,7 @@ from typing import Unpack
 from filelock import FileLock
 
 from experiments.analyses import Question, belonging, chosen, remember, still_open
+from experiments.best_models import best_models
 from experiments.choices import Choices, options_from
 from experiments.home import Home
 from experiments.jobs import delete_failed, job_of, mirror_record
@@ -204,7 +205,8 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
     Raises:
         RecordError: no run of the study is finished, or records cannot be mixed.
     """
-    results = load_results(plan(request, home), home)
+    todo = plan(request, home)
+    results = load_results(todo, home)
     summary = summarise(results)
     folder = home.report(request.key)
     with room_in(folder):
@@ -217,6 +219,7 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
     if mirror is not None:
         log_verdicts(mirror, results, summary)
         mirror.reported(folder)
+        mirror.modelled(best_models(todo, results, summary, home))
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
 
 
@@ -241,13 +244,16 @@ def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
         if request.tunes:
             return behind
     mirror = Mirror(home, request.study, variant(request), lambda text: display.say(WARNING + text))
-    for run in plan(request, home).runs:
+    todo = plan(request, home)
+    for run in todo.runs:
         if run.state in ("done", "failed"):
             mirror_record(mirror, home, request, run)
-    results = load_results(plan(request, home), home)
-    log_verdicts(mirror, results, summarise(results))
+    results = load_results(todo, home)
+    summary = summarise(results, with_sections=False)
+    log_verdicts(mirror, results, summary)
     if (home.report(request.key) / "report.html").is_file():
         mirror.reported(home.report(request.key))
+    mirror.modelled(best_models(todo, results, summary, home))
     mirror.close()
     return str(mirror.error) if mirror.error else behind
 

@@ -250,8 +250,9 @@ def report(
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
     request = open_request(study, context.obj, options)
+    # Before the screen's clock ticks: beside another thread, a large report would be left to one processor.
+    outcome = report_study(request, context.obj)
     with Screen() as screen:
-        outcome = report_study(request, context.obj)
         log_report(request, context.obj, outcome, screen)
     _tell(outcome, format, strict)
 
@@ -281,7 +282,7 @@ def check(
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
     request = open_request(study, context.obj, options)
-    summary = summarise(load_results(planned(request, context.obj), context.obj))
+    summary = summarise(load_results(planned(request, context.obj), context.obj), with_sections=False)
     if format is Format.json:
         _print_json(checks_as_json(summary))
     else:

@@ -41,10 +41,13 @@ BASELINES = ("persistence", "constant", "majority", "prior")
 """The order of naive predictors; others follow by name."""
 
 
-def summarise(results: StudyResults) -> Summary:
+def summarise(results: StudyResults, with_sections: bool = True) -> Summary:
     """Everything that a report of the study says.
 
     Without any run every verdict is ``too few repeats``.
+
+    Args:
+        with_sections: False leaves out the sections, which take half of the time, for readers of checks and verdicts.
 
     Raises:
         RecordError: no run has the study's metric, or it would mix parameters of different units.
@@ -113,7 +116,7 @@ def summarise(results: StudyResults) -> Summary:
         runs=_run_lines(results, metric),
         facts=facts_of(results),
         provenance=provenance_of(results),
-        sections=(*overviews(results, metric), *sections(results)),
+        sections=(*overviews(results, metric), *sections(results)) if with_sections else (),
         sequential=None if monitoring is None else sequential_facts(monitoring, primary, arms),
         native=results.foreign is None,
         ran=results.foreign is None or results.foreign.ran,
