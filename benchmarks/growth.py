@@ -1,4 +1,5 @@
-"""How cost grows: CPU seconds against items, steps, features, tracks, modalities, arms, repeats and runs.
+"""How cost grows: CPU seconds against items, steps, features, tracks, modalities, arms, repeats and runs, of preparing,
+training, analysing, planning and reporting.
 
     python -m benchmarks.growth [--only WORD …] [--rounds N] [--format json]
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import io
 import json
 import os
@@ -28,19 +30,24 @@ import numpy as np
 import torch
 
 from benchmarks.report_scale import make_records, make_study
+from experiments.cli.text import status_text
 from experiments.corpus import Corpus
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.plan import plan
 from experiments.planning.request import Options
 from experiments.results import load_results
+from mmcore.analyse import analyse
+from mmcore.analyses import AnyAnalysis, CoalitionsAnalysis, CorruptionAnalysis, ErrorsAnalysis, GatesAnalysis
 from mmcore.batch import Batch
-from mmcore.config import AdamW, DataConfig, Forecast, LossConfig, ModelConfig
+from mmcore.config import AdamW, DataConfig, Forecast, LossConfig, ModelConfig, build_config
 from mmcore.data.loader import Loader
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepare import prepare
+from mmcore.events import ignore
 from mmcore.model.build import build_model
 from mmcore.schema import CorpusSchema
+from mmcore.trained import Trained
 from mmcore.training.objective import Objective
 from mmcore.training.optimiser import build_optimiser, take_step
 from reports.output.render import write_report
@@ -140,6 +147,8 @@ def measure(subjects: Sequence[Subject], rounds: int) -> list[Grown]:
         taken: dict[tuple[str, int], list[float]] = {key: [] for key in work}
         for _ in range(rounds):
             for key, run in work.items():
+                # What the work before left behind is not charged to this one.
+                gc.collect()
                 start = time.process_time()
                 run()
                 taken[key].append(time.process_time() - start)
@@ -246,6 +255,21 @@ def _batch(schema: CorpusSchema, B: int, T: int) -> Batch:
     ).check()
 
 
+# Analyses ------------------------------------------------------------------------------------------------------------
+def analysing(analysis: AnyAnalysis, **sizes: int) -> Callable[[int, Path], Work]:
+    """An analysis of an untrained model: sizes of the corpus, and which of them grows (the one that is 0)."""
+    shape = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 64, "fusion": {"kind": "gated"}}
+
+    def make(size: int, folder: Path) -> Work:
+        corpus = _corpus(folder, **{name: value or size for name, value in sizes.items()})
+        config = build_config({"corpus": str(corpus.path), "data": {"window": 50}, "model": shape})
+        prepared = prepare(corpus.path, config.data, folder)
+        model = build_model(config.model, prepared.schema, causal=False, repeat=0, window=50).eval()
+        return lambda: analyse(Trained(config, prepared, model, torch.device("cpu"), ignore), analysis)
+
+    return make
+
+
 # Studies -------------------------------------------------------------------------------------------------------------
 def planning(arms: int, repeats: int) -> Callable[[int, Path], Work]:
     """Opening and planning a study of which nothing is done; the number that is 0 grows."""
@@ -255,6 +279,18 @@ def planning(arms: int, repeats: int) -> Callable[[int, Path], Work]:
         study = str(make_study(home, arms or size, repeats or size))
         open_request(study, home, Options()).place.ensure()
         return lambda: plan(open_request(study, home, Options()), home)
+
+    return make
+
+
+def looking(arms: int, repeats: int) -> Callable[[int, Path], Work]:
+    """The status of a study that is done; the number that is 0 grows."""
+
+    def make(size: int, folder: Path) -> Work:
+        home = Home(folder).make()
+        study = make_study(home, arms or size, repeats or size)
+        make_records(home, study, epochs=2, items=4)
+        return lambda: status_text(plan(open_request(str(study), home, Options()), home), home)
 
     return make
 
@@ -289,8 +325,14 @@ SUBJECTS = (
     Subject("train", "features", (512, 1024, 2048, 4096, 8192), training(features=0)),
     Subject("train", "tracks", (32, 64, 128, 256, 512), training(tracks=0)),
     Subject("train", "modalities", (4, 8, 16, 32, 64), training(modalities=0)),
+    Subject("errors", "items", (20, 40, 80, 160), analysing(ErrorsAnalysis(), items=0)),
+    Subject("errors", "steps", (100, 200, 400, 800), analysing(ErrorsAnalysis(), steps=0)),
+    Subject("gates", "items", (20, 40, 80, 160), analysing(GatesAnalysis(), items=0)),
+    Subject("corruption", "items", (20, 40, 80, 160), analysing(CorruptionAnalysis(levels=3), items=0)),
+    Subject("coalitions", "items", (20, 40, 80, 160), analysing(CoalitionsAnalysis(draws=2), items=0)),
     Subject("plan", "arms", (25, 50, 100, 200, 400), planning(0, 5)),
-    Subject("plan", "repeats", (50, 100, 200, 400, 800), planning(5, 0)),
+    Subject("plan", "repeats", (100, 200, 400, 800, 1600), planning(5, 0)),
+    Subject("status", "repeats", (25, 50, 100, 200), looking(5, 0)),
     Subject("report", "arms", (5, 10, 20, 40), reporting(0, 10), PAIRS),
     Subject("report", "repeats", (20, 40, 80, 160), reporting(5, 0)),
 )

@@ -24,7 +24,8 @@ from mmcore.files import BrokenFile, broken_by, open_file, read_kept, set_aside,
 from mmcore.fingerprint import NUMERICS, fingerprint
 from mmcore.frozen import Number
 from mmcore.language import say
-from mmcore.record import Head, Record
+from mmcore.record import Head, Record, Run
+from mmcore.rows import Rows, rows_in, rows_of
 
 RECORD = "record.json"
 LOCK = "run.lock"
@@ -92,6 +93,35 @@ def read_head(folder: Path) -> Head | None:
     return head
 
 
+def read_columns(folder: Path) -> tuple[Run, Rows] | None:
+    """A run's record with its rows as columns, or None while it is not finished; in half the time of the whole record.
+
+    Raises:
+        BrokenFile, RecordError: as :func:`read_record`.
+    """
+    quick = _quickly(folder)
+    if quick is None:
+        record = read_record(folder)
+        return None if record is None else (record.run, rows_of(record))
+    _belongs(quick[0], folder)
+    _has_its_config(quick[0], folder)
+    return quick
+
+
+def _quickly(folder: Path) -> tuple[Run, Rows] | None:
+    """None for whatever is not just as it is written today: objects are made of that, which say what is wrong."""
+    try:
+        with open_file(folder / RECORD) as file:
+            text = file.read()
+        begin = text.find(_SCORES)
+        if begin < 0 or not _OURS.match(text):
+            return None
+        rows = rows_in(orjson.loads(b"{" + text[begin + 1 :]))
+        return None if rows is None else (_RUN.validate_json(text[:begin] + b"}", strict=True), rows)
+    except (OSError, ValueError):
+        return None
+
+
 def record_if_whole(folder: Path) -> Record | None:
     """As :func:`read_record`, but a broken record counts as none: the worker that trains the run sets it aside."""
     try:
@@ -135,7 +165,7 @@ def _belongs(head: Head, folder: Path) -> None:
         )
 
 
-def _has_its_config(record: Record, folder: Path) -> None:
+def _has_its_config(record: Run, folder: Path) -> None:
     """Refuse a record whose config is that of another run. Failed runs do not say what corpus they read."""
     if isinstance(record.config, ForeignConfig) or not record.corpus.content or record.numerics != NUMERICS:
         return
@@ -153,7 +183,7 @@ def _has_its_config(record: Record, folder: Path) -> None:
 
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
-_RECORD, _HEAD = TypeAdapter(Record), TypeAdapter(Head)
+_RECORD, _RUN, _HEAD = TypeAdapter(Record), TypeAdapter(Run), TypeAdapter(Head)
 
 
 def _head(file: BinaryIO) -> bytes:

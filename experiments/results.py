@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import json
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 from statistics import fmean, stdev
 
 from experiments.analyses import answers
 from experiments.environment import environment
 from experiments.foreign.facts import judged
 from experiments.home import Home
+from experiments.many_records import load_records
 from experiments.mirror import Mirror
 from experiments.planning.plan import AnyPlan, plans_models
 from experiments.planning.request import AnyRequest, Request, has_runner, trains_itself
@@ -25,6 +23,7 @@ from mmcore.data.prepared import store_path
 from mmcore.errors import RecordError
 from mmcore.quality import QualityRow, read_quality
 from mmcore.record import Record
+from reports.records.collected import Collected
 from reports.records.frame import StudyResults, tidy
 from reports.records.origin import Origin
 from reports.summary.build import Summary
@@ -38,22 +37,22 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
         RecordError: nothing is finished yet, or the records cannot be mixed.
     """
     request = todo.request
-    with _without_collection():
+    quality, foreign = _quality(request, home) if trains_itself(request) else (), None
+    collected = Collected(request.study)
+    if has_runner(request):
         records = _records(todo, home)
-        first = next(records, None)
-        if first is None:
-            raise RecordError(
-                f"study '{request.study.name}' has no finished run yet",
-                where=str(home.runs),
-                next_step=f"Start it: {rebuild_command(request, home, 'run')}",
-            )
-        records = chain([first], records)
-        quality, foreign = _quality(request, home) if trains_itself(request) else (), None
-        if has_runner(request):
-            known, foreign = judged([*records], request.study, request.training)
-            records = iter(known)
-        # One after the other: thousands of whole records would not fit into memory.
-        results = tidy(request.study, records, quality, _origin(request, home), foreign)
+        if records:
+            known, foreign = judged(records, request.study, request.training)
+            collected.add_all(known)
+    else:
+        collected = load_records(todo, home)
+    if not collected.runs:
+        raise RecordError(
+            f"study '{request.study.name}' has no finished run yet",
+            where=str(home.runs),
+            next_step=f"Start it: {rebuild_command(request, home, 'run')}",
+        )
+    results = tidy(request.study, collected, quality, _origin(request, home), foreign)
     if plans_models(todo):
         results = replace(results, analyses=answers(todo, home))
     if not request.searches:
@@ -63,26 +62,12 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
     return replace(results, search=with_importances(request, home))
 
 
-def _records(todo: AnyPlan, home: Home) -> Iterator[Record]:
-    """The records that are there, in the order of arms and repeats."""
-    order = {arm.name: number for number, arm in enumerate(todo.request.study.arms)}
-    for run in sorted(todo.runs, key=lambda run: (order[run.arm], run.repeat)):
-        record = read_record(home.run(run.fingerprint)) if run.fingerprint else None
-        if record is not None:
-            # One training may serve arms of several names; here it is the arm of this study.
-            yield replace(record, arm=run.arm)
-
-
-@contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Pause the garbage collector: all of the millions of small objects stay alive, so collecting only costs time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+def _records(todo: AnyPlan, home: Home) -> list[Record]:
+    """The whole records that are there."""
+    folders = [(run, home.run(run.fingerprint)) for run in todo.runs if run.fingerprint]
+    found = [(run, read_record(folder)) for run, folder in folders]
+    # One training may serve arms of several names; here it is the arm of this study.
+    return [replace(record, arm=run.arm) for run, record in found if record is not None]
 
 
 def rebuild_command(request: AnyRequest, home: Home, verb: str = "report") -> str:
@@ -111,15 +96,15 @@ def log_verdicts(mirror: Mirror, results: StudyResults, summary: Summary) -> Non
     for arm in results.study.arms:
         scores = results.scores
         mine = scores[(scores["arm"] == arm.name) & (scores["split"] == "test") & (scores["parameter"].isna())]
-        gathered: dict[str, list[float]] = {}
+        collected: dict[str, list[float]] = {}
         for items, component, metric, value in zip(
             mine["items"], mine["component"], mine["metric"], mine["value"], strict=True
         ):
             parts = ["test"] + ([items] if items != "all" else [])
             parts += ([component] if isinstance(component, str) else []) + [metric]
-            gathered.setdefault("/".join(parts), []).append(float(value))
+            collected.setdefault("/".join(parts), []).append(float(value))
         metrics: dict[str, float] = {}
-        for name, values in gathered.items():
+        for name, values in collected.items():
             metrics |= aggregates(name, values)
         (row,) = (row for row in summary.arms if row.name == arm.name)
         # A measure that has values for parameters alone is compared by their mean.

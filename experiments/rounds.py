@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from experiments.home import Home
@@ -43,8 +43,12 @@ class Trains(Protocol[Config]):
         """What the report needs; called where no run is to be trained."""
         ...
 
-    def job(self, run: PlannedRun[Config]) -> Job:
-        """What a worker is asked to do."""
+    def packs(self, runs: Sequence[PlannedRun[Config]]) -> Sequence[Sequence[PlannedRun[Config]]]:
+        """The runs, those together that one worker trains as one batch."""
+        ...
+
+    def job(self, runs: Sequence[PlannedRun[Config]]) -> Job:
+        """What a worker is asked to do with one of :meth:`packs`."""
         ...
 
     def hear(self, message: Message, run: PlannedRun[Config]) -> None:
@@ -81,9 +85,10 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
     if not open_runs:
         how.mend()
         return
-    most = len(open_runs) + len(todo.later)
-    options = request.options
-    of_each = share(options.engine, most, options.workers, options.device, options.threads, needed_by(request))
+    packs = how.packs(open_runs)
+    most, largest = len(packs) + len(todo.later), max(len(pack) for pack in packs)
+    options, needed = request.options, needed_by(request)
+    of_each = share(options.engine, most, options.workers, options.device, options.threads, lambda: largest * needed())
     by_name: dict[str | None, PlannedRun[Config]] = {}
     drawing = Drawing(len(open_runs), of_each.workers)
     # The pool starts first: its workers import their libraries while the data is prepared here.
@@ -124,7 +129,7 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
 
         while open_runs:
             by_name |= {run.fingerprint: run for run in open_runs}
-            pool.run([how.job(run) for run in open_runs], on_message)
+            pool.run([how.job(pack) for pack in how.packs(open_runs)], on_message)
             drawing.ready()
             todo, open_runs = _next_round(todo, by_name, home, mirror, display, how)
             display.expect(todo.stages)
@@ -210,8 +215,13 @@ class OwnCode:
     def mend(self) -> None:
         """The report reads records alone."""
 
-    def job(self, run: PlannedRun[ForeignConfig]) -> Job:
+    def packs(self, runs: Sequence[PlannedRun[ForeignConfig]]) -> Sequence[Sequence[PlannedRun[ForeignConfig]]]:
+        """Each by itself."""
+        return [[run] for run in runs]
+
+    def job(self, runs: Sequence[PlannedRun[ForeignConfig]]) -> Job:
         """What a worker is asked to do."""
+        (run,) = runs
         return foreign_job_of(run, self._request, self._home, self._threads)
 
     def hear(self, message: Message, run: PlannedRun[ForeignConfig]) -> None:

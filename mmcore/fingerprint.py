@@ -39,7 +39,10 @@ def training_fingerprint(config: RunConfig, content: str) -> str:
 
     It is the run's own :func:`fingerprint` where the test is the default one.
     """
-    return fingerprint(config.model_copy(update={"evaluation": EvaluationConfig()}), content)
+    return fingerprint(config.model_copy(update={"evaluation": _USUAL_TEST}), content)
+
+
+_USUAL_TEST = EvaluationConfig()
 
 
 def foreign_fingerprint(config: ForeignConfig, repeat: int, content: str) -> str:
@@ -75,6 +78,29 @@ class Identity(TypedDict):
 
 def identity(config: RunConfig, content: str) -> Identity:
     """The plain data that :func:`fingerprint` hashes, for finding out why two runs differ."""
+    return {"config": _values(config), "corpus": content, "repeat": config.repeat, "numerics": NUMERICS}
+
+
+_known: dict[tuple[int, ...], tuple[Plain, RunConfig]] = {}
+"""By the objects that a config is made of: what it says of its numbers, and the config, so that no other object gets
+the place of one of these. Repeats of an arm are made of the same objects, and a plan asks for thousands of them."""
+_MOST = 256
+
+
+def _values(config: RunConfig) -> Plain:
+    """The config without defaults and without what changes no number."""
+    parts = tuple([id(getattr(config, name)) for name in _NUMBERS])
+    if parts not in _known:
+        if len(_known) >= _MOST:
+            _known.clear()
+        _known[parts] = _made_values(config), config
+    return _known[parts][0]
+
+
+_NUMBERS = tuple(name for name in RunConfig.model_fields if name not in NOT_NUMBERS)
+
+
+def _made_values(config: RunConfig) -> Plain:
     for path, part in custom_parts(config).items():
         if part.source is None:
             raise ConfigError(
@@ -94,4 +120,4 @@ def identity(config: RunConfig, content: str) -> Identity:
         values["data"] = {**values["data"], "placebo": sorted(config.data.placebo)}
     if config.evaluation.without:
         values["evaluation"] = {**values["evaluation"], "without": sorted(set(config.evaluation.without))}
-    return {"config": values, "corpus": content, "repeat": config.repeat, "numerics": NUMERICS}
+    return values

@@ -27,6 +27,7 @@ from experiments.cli.options import (
     MetricOption,
     MlflowMetricsOption,
     OnOption,
+    PackOption,
     PresetOption,
     QuietOption,
     RepeatsOption,
@@ -203,6 +204,7 @@ def run(
     threads: ThreadsOption = None,
     device: DeviceOption = Device.cpu,
     on: OnOption = None,
+    pack: PackOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
     strict: StrictOption = False,
     quiet: QuietOption = False,
@@ -219,7 +221,7 @@ def run(
     from experiments.progress import Screen
 
     use_metrics(mlflow_metrics)
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on, pack)
     try:
         with Screen(level=level_of(quiet, verbose)) as screen:
             outcome = run_study(study, context.obj.root, options, display=screen, retry_failed=retry_failed)
@@ -250,8 +252,9 @@ def report(
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
     request = open_request(study, context.obj, options)
+    # Before the screen's clock ticks: beside another thread, a large report would be left to one processor.
+    outcome = report_study(request, context.obj)
     with Screen() as screen:
-        outcome = report_study(request, context.obj)
         log_report(request, context.obj, outcome, screen)
     _tell(outcome, format, strict)
 
@@ -281,7 +284,7 @@ def check(
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
     request = open_request(study, context.obj, options)
-    summary = summarise(load_results(planned(request, context.obj), context.obj))
+    summary = summarise(load_results(planned(request, context.obj), context.obj), with_sections=False)
     if format is Format.json:
         _print_json(checks_as_json(summary))
     else:

@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 
 from mmcore.language import say
 from reports.model.report import ArmRow, ComparisonRow, Outcome
 from reports.numbers import listing
 from reports.records.frame import StudyResults
+from reports.records.long import HISTORY_COLUMNS
 from studies.resolved import ResolvedStudy
 
 Found = tuple[Outcome, str]
 """An outcome and what was found; of a check that passed, nothing need be said."""
 
-LOOKED_AT = ("clipped", "gradient_norm", "learning_rate", "train/loss", "validation/loss", "validation/skill")
-"""Columns of histories that checks read."""
 PASSED: Found = ("passed", "")
 MOST_NAMED = 5
 """Arms or comparisons that a sentence names before it counts the rest."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The history of a run.
+
+    Args:
+        columns: of a record's history by name, one number an epoch; NaN where the run recorded none.
+    """
+
+    repeat: int
+    columns: Mapping[str, np.ndarray]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.columns[name]
+
+    def mean(self, name: str) -> float:
+        """Of a column over the epochs that recorded it; NaN where none did."""
+        values_E = self.columns[name]
+        known = values_E[~np.isnan(values_E)]
+        return float(known.mean()) if len(known) else math.nan
+
+    @property
+    def epochs(self) -> int:
+        """Rows."""
+        return len(self.columns["epoch"])
 
 
 @dataclass(frozen=True)
@@ -45,23 +72,22 @@ class Evidence:
         return self.results.own_study
 
     @cached_property
-    def curves(self) -> dict[str, list[pd.DataFrame]]:
-        """Arm to the history of each of its finished runs, one row an epoch, in order; columns :data:`LOOKED_AT`."""
+    def curves(self) -> dict[str, list[History]]:
+        """Arm to the history of each of its finished runs, in order."""
         history = self.results.history
-        curves: dict[str, list[pd.DataFrame]] = {}
-        read = [name for name in ("arm", "repeat", "epoch", *LOOKED_AT) if name in history]
-        done = history.loc[history["status"] == "done", read]
-        for key, rows in done.groupby(["arm", "repeat"], sort=False):
-            curves.setdefault(cast(tuple[str, int], key)[0], []).append(cast(pd.DataFrame, rows))
+        columns = {str(name): history[name].to_numpy() for name in history if name not in HISTORY_COLUMNS}
+        arm_N, repeat_N = pd.factorize(history["arm"])[0], history["repeat"].to_numpy(int)
+        # Rows of a run stand together, so each history is a part of these columns and no copy.
+        begins = np.flatnonzero(np.diff(arm_N, prepend=-1) | np.diff(repeat_N, prepend=-1))
+        curves: dict[str, list[History]] = {}
+        for begin, end in pairwise([*begins.tolist(), len(history)]):
+            if history["status"].iat[begin] == "done":
+                own = {name: values[begin:end] for name, values in columns.items()}
+                curves.setdefault(str(history["arm"].iat[begin]), []).append(History(int(repeat_N[begin]), own))
         return curves
 
-    def having(self, *columns: str) -> dict[str, list[pd.DataFrame]]:
-        """Those curves, or none at all where a column was not recorded.
-
-        Args:
-            columns: of :data:`LOOKED_AT`.
-        """
-        assert set(columns) <= set(LOOKED_AT)
+    def having(self, *columns: str) -> dict[str, list[History]]:
+        """Those curves, or none at all where a column was not recorded."""
         return self.curves if set(columns) <= set(self.results.history.columns) else {}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
-import pandas as pd
 
 from mmcore.language import say
 from reports.checks.evidence import Evidence, Found, not_applicable, not_run, some, warn_if
@@ -55,9 +56,9 @@ def clipped(evidence: Evidence) -> Found:
     curves = evidence.having("clipped", "gradient_norm")
     found = []
     for arm, runs in curves.items():
-        share = float(np.mean([run["clipped"].mean() for run in runs]))
+        share = float(np.mean([run.mean("clipped") for run in runs]))
         if share > CLIPPED:
-            norm = float(np.mean([run["gradient_norm"].mean() for run in runs]))
+            norm = float(np.mean([run.mean("gradient_norm") for run in runs]))
             found.append(
                 say(
                     "{share} in '{arm}' (mean norm {norm}, limit {limit:g})",
@@ -76,7 +77,7 @@ def rising_rate(evidence: Evidence) -> Found:
     """Arms with a run whose learning rate was higher at the end of its last epoch than an epoch earlier."""
     judged, rising = False, []
     for arm, runs in evidence.having("learning_rate").items():
-        rates = [run["learning_rate"].to_numpy(float)[-2:] for run in runs if len(run) > 1]
+        rates = [run["learning_rate"][-2:] for run in runs if run.epochs > 1]
         judged = judged or bool(rates)
         up = [(before, last) for before, last in rates if last > before]
         if up:
@@ -104,8 +105,8 @@ def not_converged(evidence: Evidence) -> Found:
     stopped = {(r.arm, r.repeat) for r in evidence.results.runs if r.stopped_early}
     for arm, runs in evidence.having("validation/skill").items():
         # A run that was stopped for lack of gains has answered the question.
-        long = [r for r in runs if len(r) >= LEAST_EPOCHS and (arm, r["repeat"].iloc[0]) not in stopped]
-        gains = [gain for gain in (late_gain(run) for run in long) if gain is not None]
+        long = [r for r in runs if r.epochs >= LEAST_EPOCHS and (arm, r.repeat) not in stopped]
+        gains = [gain for gain in (late_gain(run["validation/skill"]) for run in long) if gain is not None]
         judged = judged or bool(gains)
         still = [skill for skill, share in gains if share > STILL_GAINS and skill > STILL_GAINS_SKILL]
         if len(still) > len(gains) / 2:
@@ -131,19 +132,18 @@ def not_converged(evidence: Evidence) -> Found:
     )
 
 
-def late_gain(run: pd.DataFrame) -> tuple[float, float] | None:
+def late_gain(skill_E: np.ndarray) -> tuple[float, float] | None:
     """What the last quarter of a run's epochs added to the best validation skill before it: as skill, and as a share of
     all that was gained since the first epoch. None where a skill is missing.
 
     Args:
-        run: the history of one run, at least :data:`LEAST_EPOCHS` rows.
+        skill_E: on the validation items by epoch, at least :data:`LEAST_EPOCHS`.
     """
-    skill = run["validation/skill"].to_numpy(float)
-    if not np.isfinite(skill).all():
+    if not np.isfinite(skill_E).all():
         return None
-    before, late = np.split(skill, [len(skill) - len(skill) // 4])
+    before, late = np.split(skill_E, [len(skill_E) - len(skill_E) // 4])
     gain = max(0.0, float(late.max() - before.max()))
-    whole = float(skill.max() - skill[0])
+    whole = float(skill_E.max() - skill_E[0])
     return gain, gain / whole if whole > 0 else 0.0
 
 
@@ -156,7 +156,7 @@ def over_fitting(evidence: Evidence) -> Found:
     best = {(r.arm, r.repeat): r.best_epoch for r in evidence.results.runs}
     judged, rose, apart = False, [], []
     for arm, runs in evidence.having("train/loss", "validation/loss").items():
-        known = [(run, monitoring) for run in runs if (monitoring := courses(run)) is not None]
+        known = [(run, monitoring) for run in runs if (monitoring := courses(run.columns)) is not None]
         judged = judged or bool(known)
         rises = sum(_rises(*monitoring) for _, monitoring in known)
         if rises > len(known) / 2:
@@ -164,7 +164,7 @@ def over_fitting(evidence: Evidence) -> Found:
         at_best = [
             (train_E[at], validation_E[at])
             for run, (train_E, validation_E) in known
-            if 0 <= (at := int(best[arm, run["repeat"].iloc[0]] or 1) - 1) < len(train_E)
+            if 0 <= (at := int(best[arm, run.repeat] or 1) - 1) < len(train_E)
         ]
         far = [(train, validation) for train, validation in at_best if validation - train > GAP]
         if len(far) > len(known) / 2:
@@ -205,7 +205,7 @@ def over_fitting(evidence: Evidence) -> Found:
     return warn_if(bool(rose or apart), text)
 
 
-def courses(run: pd.DataFrame) -> tuple[np.ndarray, np.ndarray] | None:
+def courses(run: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
     """Training and validation loss of a run by epoch, as shares of the first epoch's, mean over its components.
 
     So both sides begin at 1 however hard their items are, and all components count alike whatever their scale. Without
@@ -213,17 +213,16 @@ def courses(run: pd.DataFrame) -> tuple[np.ndarray, np.ndarray] | None:
     out; None where none is left.
 
     Args:
-        run: the history of one run, one row an epoch.
+        run: the columns of its history, one number an epoch.
     """
-    names = [str(name) for name in run.columns if str(name).startswith("train/loss/")]
+    names = [name for name in run if name.startswith("train/loss/")]
     pairs = [(name, name.replace("train/", "validation/", 1)) for name in names or ["train/loss"]]
-    known = [pair for pair in pairs if set(pair) <= set(run.columns)]
-    # One look into the table: a study of thousands of runs asks once for each.
-    loss_EC2 = run[[name for pair in known for name in pair]].to_numpy(float).reshape(len(run), len(known), 2)
     shares = []
-    for loss_E2 in np.moveaxis(loss_EC2, 1, 0):
-        if np.isfinite(loss_E2).all() and (loss_E2[0] > 0).all():
-            shares.append(loss_E2 / loss_E2[0])
+    for pair in pairs:
+        if all(name in run for name in pair):
+            loss_E2 = np.stack([run[name] for name in pair], axis=1)
+            if np.isfinite(loss_E2).all() and (loss_E2[0] > 0).all():
+                shares.append(loss_E2 / loss_E2[0])
     if not shares:
         return None
     mean_E2 = np.mean(shares, axis=0)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Drawing
 
 from mmcore.language import later, say
 from reports.figures.base import FigureBase
-from reports.figures.marks import curve, own_names, sign
+from reports.figures.marks import own_names, sign, strands
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, VERDICT_TINTS, legend_over_all, only_first, sheet, shortened
 from reports.model.report import Summary
 from reports.numbers import opened, prose
@@ -105,8 +105,7 @@ class ScoresByRepeat(FigureBase):
         if pair:
             strokes = [(STROKES[AHEAD], gain > 0), (STROKES[BEHIND], gain < 0), (EQUAL, gain == 0)]
         for (tint, dash), which in strokes if self.summary.paired else ():
-            lines = scores[which].melt(ignore_index=False, var_name="place").reset_index()
-            curve(axes, lines, "place", "value", "repeat", color=tint, linestyle=dash, linewidth=1.2, alpha=0.75)
+            strands(axes, scores[which].to_numpy(float), color=tint, linestyle=dash, linewidth=1.2, alpha=0.75)
         with own_names(axes):
             sns.stripplot(scores, jitter=False, size=4.4, color=INK, alpha=0.55, ax=axes)
         axes.hlines(

@@ -12,7 +12,6 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from numbers import Real
 from pathlib import Path
@@ -29,6 +28,7 @@ from reports import numbers as numerals
 from reports.model.report import ComparisonRow, Summary
 from reports.model.section import Word
 from reports.output.captions import arms_caption, comparisons_caption, measures_caption, pairs, split_sizes
+from reports.output.drawing import Drawn, Figures
 from reports.output.glossary import terms_of
 from reports.output.headings import explained, terms
 from reports.output.latex import arms_table, as_latex
@@ -62,9 +62,11 @@ def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
     Returns:
         The page's path.
     """
-    drawn = _draw(summary, results)
+    with Figures(summary, results) as figures:
+        own = tables(summary, results)
+        drawn = figures.drawn()
     files: dict[str, str | pd.DataFrame] = {f"figures/{f.name}.svg": f.svg for f in drawn}
-    files |= {f"tables/{name}.csv": frame for name, frame in tables(summary, results).items()}
+    files |= {f"tables/{name}.csv": frame for name, frame in own.items()}
     files |= {f"tables/figure_{f.name}.csv": f.csv for f in drawn}
     files["report.json"] = json.dumps(as_json(summary), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     files["report.md"] = as_markdown(summary, drawn)
@@ -100,42 +102,6 @@ def _write_long(frame: pd.DataFrame, file: IO[bytes]) -> None:
         for at in range(0, len(plain), ROWS):
             part = pa.Table.from_pandas(plain.iloc[at : at + ROWS], preserve_index=False)
             writer.write_table(part.cast(schema))
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A finished figure.
-
-    Args:
-        svg: a file of its own. inline: an element of the page. csv: its numbers.
-    """
-
-    name: str
-    title: str
-    description: str
-    svg: str
-    inline: str
-    csv: str
-
-
-def _draw(summary: Summary, results: StudyResults) -> tuple[Drawn, ...]:
-    """The figures that have anything to show, in the order of the page."""
-    # Drawing costs over a second of imports; JSON and text do without.
-    from reports.figures.svg import inline, to_svg
-    from reports.output.drawable import drawable, has_content
-
-    drawn = []
-    for figure in drawable(summary, results):
-        if has_content(figure):
-            svg = to_svg(figure.draw())
-            title = say(figure.title)
-            embedded = inline(svg, figure.name, title, figure.description)
-            drawn.append(Drawn(figure.name, title, figure.description, svg, embedded, _csv(figure.frame())))
-    return tuple(drawn)
-
-
-def _csv(frame: pd.DataFrame) -> str:
-    return without_formulas(frame).to_csv(index=False, lineterminator="\n")
 
 
 def as_html(summary: Summary, figures: Sequence[Drawn] = ()) -> str:

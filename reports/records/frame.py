@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, reduce
-from itertools import pairwise
 from statistics import fmean
 from typing import Any, TypeVar, cast
 
@@ -19,16 +18,13 @@ import numpy as np
 import pandas as pd
 
 from mmcore.answers.answer import Answered, Failure, Result
-from mmcore.errors import RecordError
 from mmcore.facts import CorpusFacts, Drawn, Side, SplitFacts
 from mmcore.measures import MEASURES, Measure
 from mmcore.quality import QualityRow
 from mmcore.record import Record, Run
 from mmcore.scores import NaiveClasses
-from reports.records.long import LongTables
-from reports.records.mixable import Targets, check_mixable
+from reports.records.collected import Collected
 from reports.records.origin import Foreign, Origin
-from reports.records.shared import SharedParts
 from studies.resolved import AnyStudy, ResolvedStudy, is_native
 from studies.search.results import SearchResult
 
@@ -255,7 +251,7 @@ def _text(value: object) -> str | None:
 
 def tidy(
     study: AnyStudy,
-    records: Iterable[Record],
+    records: Iterable[Record] | Collected,
     quality: Sequence[QualityRow] = (),
     origin: Origin | None = None,
     foreign: Foreign | None = None,
@@ -273,29 +269,9 @@ def tidy(
         RecordError: records of an arm or repeat that the study does not have, two of one run, or records that cannot be
             mixed because corpus, task, numerics, split or scored targets differ; names both.
     """
-    order = {arm.name: i for i, arm in enumerate(study.arms)}
-    if isinstance(records, Sequence):
-        for record in records:
-            _check_known(study, order, record)
-        records = sorted(records, key=lambda r: (order[r.arm], r.repeat))
-    runs: list[Run] = []
-    shared, targets, long = SharedParts(), Targets(), LongTables()
-    naive: dict[int, tuple[NaiveClasses, ...]] = {}
-    for record in records:
-        _check_known(study, order, record)
-        runs.append(shared.run_of(record))
-        targets.add(record)
-        long.add(record)
-        if record.done and record.naive_classes:
-            # Arms of a repeat share their training items, so the first record with them is enough.
-            naive.setdefault(record.repeat, record.naive_classes)
-    for one, two in pairwise(runs):
-        assert (order[one.arm], one.repeat) <= (order[two.arm], two.repeat)
-        if one.name == two.name:
-            raise RecordError(f"two records claim to be {one.name}", next_step="Keep the right one")
-    # A run that failed before its corpus was opened says nothing that could disagree.
-    check_mixable([run for run in runs if run.corpus.content], targets)
-    tables = long.tables()
+    collected = records if isinstance(records, Collected) else Collected(study).add_all(records)
+    collected.check()
+    runs, tables = collected.runs, collected.long.tables()
     return StudyResults(
         study=study,
         runs=tuple(runs),
@@ -305,7 +281,7 @@ def tidy(
         items=tables.items,
         outcomes=tables.outcomes,
         calibration=tables.calibration,
-        naive_classes=_naive_classes(naive),
+        naive_classes=_naive_classes(collected.naive_classes),
         quality=tuple(quality),
         origin=origin or Origin(),
         corpus=next((run.corpus for run in runs if run.corpus.content or run.corpus.components), CorpusFacts()),
@@ -373,13 +349,3 @@ def _json(value: Mapping[str, object]) -> str:
 def _counted(side: Side) -> dict[str, object]:
     labels = None if side.labels is None else {name: asdict(one) for name, one in side.labels.items()}
     return {"items": side.items, "missing": side.missing, "labels": labels, "cut": side.cut}
-
-
-def _check_known(study: AnyStudy, arms: Mapping[str, int], record: Record) -> None:
-    if record.arm not in arms or record.repeat not in study.numbers:
-        raise RecordError(
-            f"a record belongs to no run of study '{study.name}'",
-            expected=f"one of the arms {', '.join(arms)} and a repeat from {study.numbers[0]} to {study.numbers[-1]}",
-            found=record.name,
-            where=record.fingerprint,
-        )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Literal
+from itertools import compress
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
 
-from mmcore.record import Record
-from mmcore.scores import Cell, Score
+from mmcore.record import Run
+from mmcore.rows import Column, Columns, Rows
+from mmcore.scores import Cell
 
 SCORE_COLUMNS = ("arm", "repeat", "split", "items", "metric", "component", "parameter", "value")
 BASELINE_COLUMNS = ("repeat", "baseline", "split", "items", "metric", "component", "parameter", "value")
@@ -34,7 +35,7 @@ _KINDS: Mapping[str, Kind] = {
 }
 """What a column holds; text where it is not named. Text is categorical: each word is kept once."""
 _OF_RECORD = ("arm", "repeat", "status")
-_NAIVE = attrgetter("baseline", "split", "items", "metric", "component", "parameter")
+_NAIVE = ("baseline", "split", "items", "metric", "component", "parameter")
 
 
 @dataclass(frozen=True)
@@ -58,43 +59,52 @@ class LongTables:
     """Long tables that grow record by record; finished runs alone have scores."""
 
     def __init__(self) -> None:
-        self._scores, self._baselines = _Table(SCORE_COLUMNS), _Table(BASELINE_COLUMNS)
+        self._scores = _Table(SCORE_COLUMNS)
         self._items, self._outcomes = _Table(ITEM_COLUMNS), _Table(OUTCOME_COLUMNS)
         self._calibration, self._history = _Table(CALIBRATION_COLUMNS), _History()
-        self._naive: dict[int, set[object]] = {}
-        self._usual: dict[int, list[object]] = {}
+        self._naive = _Naive()
+        # What the latest record's scores are of. Nearly always the next one has the same.
+        self._named: list[Column] = []
+        self._of_model: list[bool] = []
+        self._of_naive: list[bool] = []
+        self._words: dict[str, Column] = {}
+        self._kind = 0
 
-    def add(self, record: Record) -> None:
+    def add(self, run: Run, rows: Rows) -> None:
         """Take over the rows of a record."""
-        self._history.add(record)
-        if not record.done:
+        self._history.add(run, rows.history)
+        if not run.done:
             return
-        self._scores.add(record, [score for score in record.scores if score.baseline is None])
-        self._add_naive(record, [score for score in record.scores if score.baseline is not None])
-        self._items.add(record, record.items)
-        self._outcomes.add(record, record.outcomes)
-        self._calibration.add(record, record.calibration)
+        words = [rows.scores[name] for name in _NAIVE]
+        if words != self._named:
+            self._named = words
+            self._of_model = [name is None for name in rows.scores["baseline"]]
+            self._words = {
+                name: [*compress(rows.scores[name], self._of_model)] for name in SCORE_COLUMNS if name in _NAIVE
+            }
+            self._of_naive = [not own for own in self._of_model]
+            self._kind = self._naive.kind([*compress(zip(*words, strict=True), self._of_naive)])
+        values = rows.scores["value"]
+        self._scores.add(run, {**self._words, "value": [*compress(values, self._of_model)]})
+        self._naive.add(run.repeat, self._kind, compress(values, self._of_naive))
+        self._items.add(run, rows.items)
+        self._outcomes.add(run, rows.outcomes)
+        self._calibration.add(run, rows.calibration)
 
-    def _add_naive(self, record: Record, scores: Sequence[Score]) -> None:
-        """Arms of a repeat share their naive predictors: each number once."""
-        keys: list[object] = [*map(_NAIVE, scores)]
-        # Nearly always a record says the same as the one before.
-        if keys == self._usual.get(record.repeat):
-            return
-        known = self._naive.setdefault(record.repeat, set())
-        new = []
-        for key, score in zip(keys, scores, strict=True):
-            if key not in known:
-                known.add(key)
-                new.append(score)
-        self._usual.setdefault(record.repeat, keys)
-        self._baselines.add(record, new)
+    def join(self, later: LongTables) -> None:
+        """Take over the tables of records that come after these."""
+        self._scores.join(later._scores)
+        self._naive.join(later._naive)
+        self._history.join(later._history)
+        self._items.join(later._items)
+        self._outcomes.join(later._outcomes)
+        self._calibration.join(later._calibration)
 
     def tables(self) -> Tables:
         """The tables of all records so far. Nothing may be added after that."""
         return Tables(
             scores=self._scores.frame(),
-            baselines=self._baselines.frame(),
+            baselines=self._naive.frame(),
             history=self._history.frame(),
             items=self._items.frame(),
             outcomes=self._outcomes.frame(),
@@ -109,9 +119,18 @@ class _Words:
     def __init__(self) -> None:
         self._known = _Known({None: -1})
         self._codes = array("i")
+        self._latest: tuple[Column, array[int]] = ((), array("i"))
 
-    def extend(self, words: Sequence[str | None]) -> None:
-        self._codes.extend(map(self._known.__getitem__, words))
+    def extend(self, words: Column) -> None:
+        # Nearly always a record says the same as the one before.
+        if words is not self._latest[0] and words != self._latest[0]:
+            self._latest = words, array("i", map(self._known.__getitem__, cast("Sequence[str | None]", words)))
+        self._codes.extend(self._latest[1])
+
+    def join(self, later: _Words) -> None:
+        # None comes first and is −1, which is the last place, too.
+        mine_W = np.array([self._known[word] for word in [*later._known][1:]] + [-1], np.int32)
+        self._codes.frombytes(mine_W[np.frombuffer(later._codes, np.int32)].tobytes())
 
     def repeat(self, word: str | None, times: int) -> None:
         self._codes.extend(array("i", [self._known[word]]) * times)
@@ -132,18 +151,23 @@ class _Numbers:
 
     def __init__(self, code: Literal["d", "q", "b"]) -> None:
         self._code: Literal["d", "q", "b"] = code
-        self._held = array(code)
+        self.held = array(code)
 
-    def extend(self, values: Sequence[float | None]) -> None:
-        if None in values:
-            values = [math.nan if value is None else value for value in values]
-        self._held.extend(values)
+    def extend(self, values: Column) -> None:
+        try:
+            self.held += array(self._code, cast("Sequence[float]", values))
+        except TypeError:
+            # None is rare, and to look for it takes longer than all else.
+            self.held.extend([math.nan if value is None else value for value in cast("Sequence[float | None]", values)])
+
+    def join(self, later: _Numbers) -> None:
+        self.held.extend(later.held)
 
     def repeat(self, value: float, times: int) -> None:
-        self._held.extend(array(self._code, [value]) * times)
+        self.held.extend(array(self._code, [value]) * times)
 
     def values(self) -> np.ndarray:
-        held = np.frombuffer(self._held, self._code)
+        held = np.frombuffer(self.held, self._code)
         return held.astype(bool) if self._code == "b" else held
 
 
@@ -154,9 +178,13 @@ class _Cells:
         self._known: dict[Cell, Cell] = {}
         self._held: list[tuple[Cell, ...] | None] = []
 
-    def extend(self, values: Sequence[tuple[Cell, ...] | None]) -> None:
+    def extend(self, values: Column) -> None:
         kept = self._known.setdefault
-        self._held += [None if cells is None else tuple([kept(cell, cell) for cell in cells]) for cells in values]
+        rows = cast("Sequence[tuple[Cell, ...] | None]", values)
+        self._held += [None if cells is None else tuple([kept(cell, cell) for cell in cells]) for cells in rows]
+
+    def join(self, later: _Cells) -> None:
+        self.extend(later._held)
 
     def values(self) -> np.ndarray:
         return np.fromiter(self._held, object, len(self._held))
@@ -182,21 +210,71 @@ class _Table:
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = {name: _column(name) for name in columns}
         self._own = [name for name in columns if name not in _OF_RECORD]
-        self._row = attrgetter(*self._own)
 
-    def add(self, record: Record, rows: Sequence[object]) -> None:
+    def add(self, run: Run, rows: Columns) -> None:
+        """Take over the rows of a record."""
         for name in _OF_RECORD:
             column = self._columns.get(name)
             if column is not None:
                 assert not isinstance(column, _Cells)
-                column.repeat(getattr(record, name), len(rows))
-        for name, values in zip(self._own, zip(*map(self._row, rows), strict=True), strict=False):
-            self._columns[name].extend(values)
+                column.repeat(getattr(run, name), len(rows[self._own[0]]))
+        for name in self._own:
+            self._columns[name].extend(rows[name])
+
+    def join(self, later: _Table) -> None:
+        """Take over later rows."""
+        for name, column in self._columns.items():
+            column.join(later._columns[name])  # pyright: ignore[reportArgumentType]
 
     def frame(self) -> pd.DataFrame:
         """The table; the columns are given away one by one, so that none is held twice."""
         names = [*self._columns]
         return pd.DataFrame({name: self._columns.pop(name).values() for name in names}, copy=False)
+
+
+class _Naive:
+    """Scores of naive predictors. Arms of a repeat share them, so each number is kept once."""
+
+    def __init__(self) -> None:
+        self._kinds: list[list[tuple[object, ...]]] = []
+        self._of: dict[tuple[int, int], array[float]] = {}
+
+    def add(self, repeat: int, kind: int, values: Iterable[object]) -> None:
+        """Take over the numbers of a record that are of naive predictors.
+
+        Args:
+            kind: what they are of, by :meth:`kind`.
+        """
+        if (repeat, kind) not in self._of:
+            column = _Numbers("d")
+            column.extend([*values])
+            self._of[repeat, kind] = column.held
+
+    def kind(self, keys: list[tuple[object, ...]]) -> int:
+        """The number of a list of scores."""
+        if keys not in self._kinds:
+            self._kinds.append(keys)
+        return self._kinds.index(keys)
+
+    def join(self, later: _Naive) -> None:
+        """Take over later rows."""
+        kinds = [self.kind(keys) for keys in later._kinds]
+        for (repeat, kind), values in later._of.items():
+            self._of.setdefault((repeat, kinds[kind]), values)
+
+    def frame(self) -> pd.DataFrame:
+        """The table, in the order in which the numbers were first mentioned."""
+        columns = {name: _column(name) for name in BASELINE_COLUMNS}
+        known: dict[int, set[tuple[object, ...]]] = {}
+        for (repeat, kind), values in self._of.items():
+            keys, mentioned = self._kinds[kind], known.setdefault(repeat, set())
+            new = [key not in mentioned for key in keys]
+            mentioned.update(keys)
+            columns["repeat"].extend([repeat] * sum(new))
+            columns["value"].extend([*compress(values, new)])
+            for at, name in enumerate(_NAIVE):
+                columns[name].extend([key[at] for key in compress(keys, new)])
+        return pd.DataFrame({name: column.values() for name, column in columns.items()}, copy=False)
 
 
 class _History:
@@ -207,25 +285,33 @@ class _History:
         self._own: dict[str, _Numbers] = {}
         self._rows = 0
 
-    def add(self, record: Record) -> None:
-        rows = record.history
+    def add(self, run: Run, columns: Columns) -> None:
+        """Take over the epochs of a record."""
+        rows = len(next(iter(columns.values()), ()))
         for name, column in self._of.items():
-            column.repeat(getattr(record, name), len(rows))
-        names = [*rows[0]] if rows else []
-        if all([*row] == names for row in rows):
-            values = dict(zip(names, zip(*(row.values() for row in rows), strict=True), strict=True))
-        else:
-            names = [*dict.fromkeys(name for row in rows for name in row)]
-            values = {name: tuple(row.get(name) for row in rows) for name in names}
+            column.repeat(getattr(run, name), rows)
+        self._mention(columns)
+        for name, column in self._own.items():
+            column.extend(columns[name]) if name in columns else column.repeat(math.nan, rows)
+        self._rows += rows
+
+    def join(self, later: _History) -> None:
+        """Take over later rows."""
+        for name, column in self._of.items():
+            column.join(later._of[name])
+        self._mention(later._own)
+        for name, column in self._own.items():
+            column.join(later._own[name]) if name in later._own else column.repeat(math.nan, later._rows)
+        self._rows += later._rows
+
+    def _mention(self, names: Iterable[str]) -> None:
         for name in names:
             if name not in self._own:
                 self._own[name] = _Numbers("d")
                 self._own[name].repeat(math.nan, self._rows)
-        for name, column in self._own.items():
-            column.extend(values[name]) if name in values else column.repeat(math.nan, len(rows))
-        self._rows += len(rows)
 
     def frame(self) -> pd.DataFrame:
+        """The table; as that of a :class:`_Table`."""
         data: dict[str, object] = {name: column.values() for name, column in self._of.items()}
         for name in [*self._own] or ["epoch"]:
             values = self._own.pop(name, _Numbers("d")).values()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from mmcore.config import Forecast, RunConfig
 from mmcore.errors import RecordError
 from mmcore.facts import SIDES, Side
-from mmcore.record import Record, Run
+from mmcore.record import Run
+from mmcore.rows import Columns
 
 SAME_LOSS = 1e-9
 """Relative difference of two naive losses that is rounding: each run computes them anew."""
@@ -22,19 +24,34 @@ class Targets:
     """What the records of each repeat were scored on. Records come one by one, in the order of the report."""
 
     def __init__(self) -> None:
-        self._first: dict[int, tuple[str, Scored]] = {}
+        self._known: dict[int, list[tuple[Run, Found]]] = {}
         self.refused: dict[int, RecordError] = {}
         """By repeat, what the first two records that disagree are to be refused with."""
 
-    def add(self, record: Record) -> None:
-        """Compare a record with the first one of its repeat."""
-        if not (record.corpus.content and record.done and record.items) or record.repeat in self.refused:
+    def add(self, run: Run, items: Columns) -> None:
+        """Compare the items of a record with those of the first one of its repeat."""
+        if run.corpus.content and run.done and items["item"]:
+            columns = (items[name] for name in ("item", "component", "count", "naive_loss"))
+            self._compare(run, cast(Found, [*zip(*columns, strict=True)]))
+
+    def join(self, later: Targets) -> None:
+        """Take over what records that come after these were scored on; none of them is refused."""
+        for known in later._known.values():
+            for run, found in known:
+                self._compare(run, found)
+
+    def _compare(self, run: Run, found: Found) -> None:
+        if run.repeat in self.refused:
             return
-        found = {(row.item, row.component): (row.count, row.naive_loss) for row in record.items}
-        name, expected = self._first.setdefault(record.repeat, (record.name, found))
-        problem = None if found == expected else _unlike(name, expected, record, found)
+        known = self._known.setdefault(run.repeat, [(run, found)])
+        first, expected = known[0]
+        if found == expected:
+            return
+        # Equal but for rounding, it seems; what comes before these records may differ more.
+        known.append((run, found))
+        problem = _unlike(first.name, _scored(expected), run, _scored(found))
         if problem is not None:
-            self.refused[record.repeat] = problem
+            self.refused[run.repeat] = problem
 
 
 def check_mixable(runs: Sequence[Run], targets: Targets) -> None:
@@ -89,11 +106,17 @@ def _same(
             raise _refusal(what, runs[0].name, run, values[0], value, next_step)
 
 
+Found = list[tuple[str, str, int, float]]
+"""Item, component, the number of targets and the naive loss on them: the same for every model."""
 Scored = dict[tuple[str, str], tuple[int, float]]
-"""Item and component to the number of targets and the naive loss on them: the same for every model."""
+"""The same by item and component."""
 
 
-def _unlike(first: str, expected: Scored, record: Record, found: Scored) -> RecordError | None:
+def _scored(found: Found) -> Scored:
+    return {(item, component): (count, loss) for item, component, count, loss in found}
+
+
+def _unlike(first: str, expected: Scored, record: Run, found: Scored) -> RecordError | None:
     """What to say where they differ by more than rounding.
 
     Equal names of items do not make equal targets: an arm's own alignment moves or drops some of them.

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TypeVar
 
 from mmcore.config import ForeignConfig, RunConfig
-from mmcore.record import Record, Run
+from mmcore.record import Run
 
 MOST = 8
 """Unlike values of a field that are looked through; with more of them, sharing would take longer than it saves."""
@@ -27,14 +27,14 @@ class SharedParts:
         self._known: dict[tuple[str, object], list[object]] = {}
         self._configs: dict[str, RunConfig] = {}
 
-    def run_of(self, record: Record) -> Run:
-        """The record without its rows; its parts are those of an earlier run where they are equal."""
-        parts = {each.name: getattr(record, each.name) for each in fields(Run)}
+    def run_of(self, run: Run) -> Run:
+        """The same; its parts are those of an earlier run where they are equal."""
+        parts = {each.name: getattr(run, each.name) for each in fields(Run)}
         for name, value in parts.items():
             if name not in OWN:
-                of = record.arm if name in OF_AN_ARM else record.repeat if name in OF_A_REPEAT else None
+                of = run.arm if name in OF_AN_ARM else run.repeat if name in OF_A_REPEAT else None
                 parts[name] = self._like(self._known.setdefault((name, of), []), value)
-        return Run(**{**parts, "config": self._config(record)})
+        return Run(**{**parts, "config": self._config(run)})
 
     def _like(self, known: list[object], value: Value) -> Value:
         for other in known:
@@ -44,11 +44,11 @@ class SharedParts:
             known.append(value)
         return value
 
-    def _config(self, record: Record) -> RunConfig | ForeignConfig:
+    def _config(self, run: Run) -> RunConfig | ForeignConfig:
         """Configs of an arm differ in the repeat alone."""
-        config = record.config
+        config = run.config
         if not isinstance(config, RunConfig):
             return config
-        first = self._configs.setdefault(record.arm, config)
+        first = self._configs.setdefault(run.arm, config)
         same = first.model_copy(update={"repeat": config.repeat})
         return same if same == config else config

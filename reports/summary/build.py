@@ -41,8 +41,8 @@ BASELINES = ("persistence", "constant", "majority", "prior")
 """The order of naive predictors; others follow by name."""
 
 
-def summarise(results: StudyResults) -> Summary:
-    """Everything that a report of the study says.
+def summarise(results: StudyResults, with_sections: bool = True) -> Summary:
+    """Everything that a report of the study says; sections, which take half of the time, only if they are wanted.
 
     Without any run every verdict is ``too few repeats``.
 
@@ -66,7 +66,7 @@ def summarise(results: StudyResults) -> Summary:
     else:
         by_component = _comparisons(results, metric, others, monitoring)
     asked = {a.name: study.repeats if monitoring is None else monitoring.repeats(a.name) for a in study.arms}
-    arms = tuple(_arm_row(results, metric, components, name, repeats) for name, repeats in asked.items())
+    arms = tuple(_arm_row(results, metric, components, *of_arm) for of_arm in asked.items())
     baselines = _baselines(results, metric, components)
     seconds = {arm.name: arm.seconds for arm in arms}
     return Summary(
@@ -113,7 +113,7 @@ def summarise(results: StudyResults) -> Summary:
         runs=_run_lines(results, metric),
         facts=facts_of(results),
         provenance=provenance_of(results),
-        sections=(*overviews(results, metric), *sections(results)),
+        sections=(*overviews(results, metric), *sections(results)) if with_sections else (),
         sequential=None if monitoring is None else sequential_facts(monitoring, primary, arms),
         native=results.foreign is None,
         ran=results.foreign is None or results.foreign.ran,

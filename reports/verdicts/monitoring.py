@@ -11,7 +11,7 @@ look of their two arms' comparison, with sequential p values of their own family
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -142,12 +142,21 @@ def compare_in_course(
     )[-1]
 
 
-def by_repeat(results: StudyResults, measure: str, component: str | None) -> dict[str, np.ndarray]:
+def by_repeat(results: StudyResults, measure: str, component: str | None) -> Mapping[str, np.ndarray]:
     """Each arm's numbers on the test split by repeat, in order, NaN where there is none."""
-    study = results.study
-    table = results.table(measure, component).reindex(study.numbers)
-    nothing = np.full(study.repeats, math.nan)
-    return {arm.name: table[arm.name].to_numpy(float) if arm.name in table else nothing for arm in study.arms}
+    known = results.once(_by_repeat)
+    if (measure, component) not in known:
+        study = results.study
+        table = results.table(measure, component).reindex(study.numbers)
+        columns = dict(zip(table.columns, np.ascontiguousarray(table.to_numpy(float).T), strict=True))
+        nothing = np.full(study.repeats, math.nan)
+        known[measure, component] = {arm.name: columns.get(arm.name, nothing) for arm in study.arms}
+    return known[measure, component]
+
+
+def _by_repeat(_: StudyResults) -> dict[tuple[str, str | None], dict[str, np.ndarray]]:
+    """What :func:`by_repeat` has looked up so far: each of hundreds of comparisons asks for all arms."""
+    return {}
 
 
 def _at_every_look(

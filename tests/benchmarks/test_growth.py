@@ -33,7 +33,7 @@ def test_slopes_are_of_logarithms() -> None:
 
 def test_real_work_of_each_kind_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert len({one.name for one in SUBJECTS}) == len(SUBJECTS)
-    small = {"prepare": (4, 8), "load windows": (4, 8), "train": (4, 8), "plan": (2, 3)}
+    small = {"prepare": (4, 8), "load windows": (4, 8), "train": (4, 8), "errors": (10, 12), "plan": (2, 3)}
     chosen = {one.what: one for one in SUBJECTS if one.what in small}
     found = measure([Subject(what, one.against, small[what], one.make) for what, one in chosen.items()], 1)
     assert [one.what for one in found] == list(small)

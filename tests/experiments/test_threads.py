@@ -23,6 +23,8 @@ from mmcore.events import EpochDone, Event
 from mmcore.run import run
 from mmcore.training.threads import with_threads
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 @pytest.mark.parametrize("cores", [1, 2, 8, 64])
 @pytest.mark.parametrize("runs", [1, 2, 7, 100])

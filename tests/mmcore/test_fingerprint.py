@@ -37,6 +37,21 @@ def test_fingerprints_are_pinned(values, expected):
     assert fingerprint(config_of(values), CONTENT) == expected
 
 
+def test_a_name_does_not_depend_on_the_names_that_were_asked_for_before(monkeypatch):
+    """What configs say is kept by the objects that they are made of; new objects may get the places of old ones."""
+
+    def names(repeats):
+        for size in range(300):
+            config = config_of({"training": {"batch": 1 + size}, "repeat": 9})
+            yield [fingerprint(config.model_copy(update={"repeat": repeat}), CONTENT) for repeat in repeats]
+
+    together = [*names((0, 1, 2))]
+    assert len({name for own in together for name in own}) == 900
+    for repeat in (2, 0, 1):
+        monkeypatch.setattr("mmcore.fingerprint._known", {})
+        assert [own[0] for own in names((repeat,))] == [own[repeat] for own in together]
+
+
 def test_what_a_fingerprint_hashes_can_be_read():
     values = {"repeat": 2, "device": "auto", "model": {"modalities": ["b", "a"]}}
     assert identity(config_of(values), CONTENT) == {

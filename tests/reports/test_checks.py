@@ -34,6 +34,14 @@ def test_a_clean_study_warns_of_nothing(summary_of):
     assert [c.code for c in summary.checks] == [f"ABL{i:03}" for i in range(1, len(RULES) + 1)]
 
 
+def test_checks_and_verdicts_need_no_sections(results_of):
+    results = results_of(items=6)
+    whole, short = summarise(results), summarise(results, with_sections=False)
+    assert whole.sections
+    assert short.sections == ()
+    assert repr(replace(whole, sections=())) == repr(short)
+
+
 def test_leaky_task(summary_of):
     assert warned(summary_of(leaky=True)) == {"ABL001"}
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-import pandas as pd
+import numpy as np
 import pytest
 from factories.records import each
 
@@ -117,8 +117,8 @@ def test_too_few_epochs_have_no_last_quarter(study_of, results_of):
 
 
 def test_late_gain_against_its_definition():
-    run = pd.DataFrame({"validation/skill": [0.0, 0.1, 0.3, 0.2, 0.25, 0.3, 0.35, 0.4]})
-    assert late_gain(run) == pytest.approx((0.1, 0.25))
+    skill_E = np.array([0.0, 0.1, 0.3, 0.2, 0.25, 0.3, 0.35, 0.4])
+    assert late_gain(skill_E) == pytest.approx((0.1, 0.25))
 
 
 def losses(train, validation):
@@ -185,6 +185,7 @@ def with_components(**losses):
 SIDES = ("train", "validation")
 LEARNED = (lambda e: 0.9**e, lambda e: 1.1 * 0.9**e)
 OUTLIERS = (lambda e: 3 - 0.02 * e, lambda e: 11.0)  # pure noise; validation got the outliers
+LARGE = (lambda e: 100 * 0.9**e, lambda e: 110 * 0.9**e)  # decides the sum, and is learned well
 BY_HEART = (lambda e: 3 * 0.8**e, lambda e: 3 * 0.99**e)
 
 
@@ -193,6 +194,7 @@ BY_HEART = (lambda e: 3 * 0.8**e, lambda e: 3 * 0.99**e)
     [
         ({"x": LEARNED, "y": LEARNED, "noise": OUTLIERS}, "passed"),
         ({"noise": OUTLIERS}, "passed"),
+        ({"x": BY_HEART, "y": BY_HEART, "large": LARGE}, "warning"),
         ({"x": BY_HEART, "y": BY_HEART, "noise": OUTLIERS}, "warning"),
         ({"x": BY_HEART, "y": (lambda e: 0.0, lambda e: 0.0)}, "warning"),  # a component without a loss is left out
     ],
@@ -207,18 +209,18 @@ def test_a_component_of_outliers_does_not_decide_on_over_fitting(check, losses, 
 
 
 def test_courses_against_their_definition():
-    run = pd.DataFrame(
-        {
-            "train/loss": [9.0, 9.0],
-            "validation/loss": [9.0, 9.0],
-            "train/loss/x": [2.0, 1.0],
-            "validation/loss/x": [4.0, 3.0],
-            "train/loss/y": [10.0, 1.0],
-            "validation/loss/y": [1.0, 1.25],
-        }
-    )
+    losses = {
+        "train/loss": [9.0, 9.0],
+        "validation/loss": [9.0, 9.0],
+        "train/loss/x": [2.0, 1.0],
+        "validation/loss/x": [4.0, 3.0],
+        "train/loss/y": [10.0, 1.0],
+        "validation/loss/y": [1.0, 1.25],
+    }
+    run = {name: np.array(values) for name, values in losses.items()}
     train_E, validation_E = courses(run)
     assert train_E == pytest.approx([1, (0.5 + 0.1) / 2])
     assert validation_E == pytest.approx([1, (0.75 + 1.25) / 2])
-    assert courses(run[["train/loss", "validation/loss"]] * [1, 2])[1] == pytest.approx([1, 1])
-    assert courses(pd.DataFrame({"train/loss": [math.nan], "validation/loss": [1.0]})) is None
+    sums = {name: run[name] for name in ("train/loss", "validation/loss")}
+    assert courses(sums)[1] == pytest.approx([1, 1])
+    assert courses({"train/loss": np.array([math.nan]), "validation/loss": np.array([1.0])}) is None

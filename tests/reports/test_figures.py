@@ -1,5 +1,7 @@
 import math
+import multiprocessing
 import re
+import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
@@ -19,6 +21,8 @@ from reports.figures.repeats import ScoresByRepeat
 from reports.figures.style import COLOURS, LINES, MARKERS, PAPER, VERDICT_MARKS
 from reports.figures.svg import inline, to_svg
 from reports.figures.weights import LossWeights
+from reports.output import drawing
+from reports.output.drawing import Figures
 from reports.output.render import write_report
 from reports.records.frame import tidy
 from reports.statistics.intervals import estimate
@@ -46,6 +50,21 @@ def test_frames_hold_the_numbers_that_are_drawn(results_of):
     assert row[["mean", "low", "high", "n"]].values.tolist()[0] == pytest.approx(
         [expected.mean, expected.low, expected.high, expected.n]
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux copies processes")
+def test_several_processes_draw_the_same_figures(results_of, monkeypatch):
+    results = results_of()
+    summary = summarise(results)
+    with Figures(summary, results) as figures:
+        alone = figures.drawn()
+    monkeypatch.setattr(drawing, "MANY", 1)
+    monkeypatch.setattr(drawing, "copies", lambda: 2)
+    with Figures(summary, results) as figures:
+        monkeypatch.setattr(drawing, "_drawn", lambda figures: pytest.fail("in this process") if figures else [])
+        assert figures.drawn() == alone
+    assert len(alone) > 3
+    assert multiprocessing.active_children() == []
 
 
 def test_failed_runs_are_not_in_the_curves(results_of):

@@ -75,9 +75,10 @@ class ItemLosses:
     @cached_property
     def _by_arm(self) -> dict[tuple[str, str], pd.DataFrame]:
         """Mean loss and naive loss of each item, by arm and component; indexed by item, with its group."""
-        known = spelt_out(self._items.dropna(subset=["loss"]), "arm", "component", "item", "group")
-        means: Any = known.groupby(["arm", "component", "item", "group"], sort=True)[["loss", "naive_loss"]].mean()
-        parts = means.reset_index().groupby(["arm", "component"], sort=False)
+        keys = ["arm", "component", "item", "group"]
+        known: Any = self._items[self._items["loss"].notna()]
+        means: Any = known.groupby(keys, sort=False, observed=True)[["loss", "naive_loss"]].mean().reset_index()
+        parts: Any = spelt_out(means, *keys).sort_values(keys).groupby(["arm", "component"], sort=False)
         return {(arm, component): frame.set_index("item") for (arm, component), frame in parts}
 
     def _of(self, arm: str, component: str, condition: str, group: str) -> pd.DataFrame | None:

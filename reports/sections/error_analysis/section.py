@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
 
 from mmcore.analyses import ErrorsAnalysis
 from mmcore.answers.answer import Answered
@@ -326,14 +329,9 @@ def _gain_table(gained: Sequence[Gain]) -> Table:
 def _items(results: StudyResults, listed: int) -> Table:
     """Means over the repeats that tested an item; ties by name."""
     columns = ("component", "end", "of", "rank", "item", "arm", "loss", "naive_loss", "repeats")
-    known = results.items.dropna(subset=["loss"]).to_dict("records")
     rows = []
     for component in results.components:
-        tested: dict[tuple[str, str], list[tuple[float, float]]] = {}
-        for row in known:
-            if row["component"] == component:
-                tested.setdefault((row["arm"], row["item"]), []).append((row["loss"], row["naive_loss"]))
-        losses = {of: (fmean(x for x, _ in own), fmean(x for _, x in own), len(own)) for of, own in tested.items()}
+        losses = _mean_losses(results.items, component)
         arms = [arm.name for arm in results.study.arms if any(a == arm.name for a, _ in losses)]
         for arm in arms:
             own = [(loss, item) for (a, item), (loss, _, _) in losses.items() if a == arm]
@@ -346,6 +344,16 @@ def _items(results: StudyResults, listed: int) -> Table:
                         if (other, item) in losses
                     ]
     return plain_table(columns, rows)
+
+
+def _mean_losses(items: pd.DataFrame, component: str) -> dict[tuple[str, str], tuple[float, float, int]]:
+    """By arm and item: loss and naive loss, means over the repeats that tested it, and their number."""
+    mine: Any = items.loc[
+        (items["component"] == component) & items["loss"].notna(), ["arm", "item", "loss", "naive_loss"]
+    ]
+    loss_N, naive_N = mine["loss"].to_numpy(float), mine["naive_loss"].to_numpy(float)
+    tested = cast(dict[tuple[str, str], np.ndarray], mine.groupby(["arm", "item"], sort=False, observed=True).indices)
+    return {of: (fmean(loss_N[at].tolist()), fmean(naive_N[at].tolist()), len(at)) for of, at in tested.items()}
 
 
 def _spans(answers: Sequence[Answered[ErrorsResult]]) -> Table:

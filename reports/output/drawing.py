@@ -1,0 +1,95 @@
+"""The figures of a report, drawn: those of large studies by several processors at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from mmcore.forked import Copy, CopyFailedError, copies
+from mmcore.language import say
+from reports.model.report import Summary
+from reports.output.tables import without_formulas
+from reports.records.frame import StudyResults
+
+if TYPE_CHECKING:
+    from reports.figures.base import FigureBase
+
+MANY = 500
+"""Runs from which on drawing takes seconds, and other processors help."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A finished figure.
+
+    Args:
+        svg: a file of its own. inline: an element of the page. csv: its numbers.
+    """
+
+    name: str
+    title: str
+    description: str
+    svg: str
+    inline: str
+    csv: str
+
+
+class Figures:
+    """The figures of a report; while they are drawn elsewhere, this process may go on.
+
+    Args:
+        summary, results: what they show.
+    """
+
+    def __init__(self, summary: Summary, results: StudyResults) -> None:
+        # Drawing costs over a second of imports; JSON and text do without.
+        from reports.output.drawable import drawable
+
+        self._figures = drawable(summary, results)
+        beside = min(copies(), len(self._figures)) if len(results.runs) >= MANY else 0
+        self._copies = [Copy(partial(_drawn, self._figures[k::beside])) for k in range(beside)]
+
+    def __enter__(self) -> Figures:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for copy in self._copies:
+            copy.end()
+
+    def drawn(self) -> tuple[Drawn, ...]:
+        """Those that have anything to show, in the order of the page; waits for them."""
+        found: list[Drawn | None] = []
+        try:
+            for at in range(len(self._figures) if self._copies else 0):
+                found.append(self._copies[at % len(self._copies)].next())
+        except CopyFailedError:
+            # The rest is drawn here; what is wrong shows again.
+            pass
+        found += _drawn(self._figures[len(found) :])
+        return tuple(one for one in found if one is not None)
+
+
+def _drawn(figures: Sequence[FigureBase]) -> Iterator[Drawn | None]:
+    """Each figure; None for one without anything to show."""
+    from reports.figures.svg import inline, to_svg
+    from reports.output.drawable import has_content
+
+    for figure in figures:
+        if not has_content(figure):
+            yield None
+            continue
+        svg = to_svg(figure.draw())
+        title = say(figure.title)
+        embedded = inline(svg, figure.name, title, figure.description)
+        yield Drawn(figure.name, title, figure.description, svg, embedded, _csv(figure.frame()))
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return without_formulas(frame).to_csv(index=False, lineterminator="\n")
