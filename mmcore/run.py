@@ -181,7 +181,7 @@ def _run(
     normaliser = fit_normaliser(prepared, split.train)
     prepared = with_placebos(prepared, config.data.placebo, split, config.repeat)
     data = Data(config, prepared, normaliser, task, on_event)
-    training = data.loader("training", split.train, stride=config.data.stride).keep(device)
+    training = data.loader("training", split.train, stride=config.data.stride).keep()
     validation = data.loader("validation", split.validation).keep(pinned=device.type == "cuda")
 
     baselines = fit_baselines(data.targets_only(split.train).batches(), targets, task)

@@ -64,13 +64,15 @@ class Kept:
 
     def pick(self, windows_B: np.ndarray) -> Batch:
         """Some windows, in the order of their indices given: on the device, and the caller's own to change."""
-        first, count = int(windows_B[0]), len(windows_B)
-        if np.array_equal(windows_B, np.arange(first, first + count)):
+        if self.device.type != "cpu":
+            index_B = torch.from_numpy(windows_B).to(self.device)
+            return _each(self.whole, lambda x: x.index_select(0, index_B))
+        first = int(windows_B[0])
+        if self.pinned and np.array_equal(windows_B, np.arange(first, first + len(windows_B))):
             # A part of pinned memory is pinned, and its copy would not be.
-            span = slice(first, first + count)
-            return _each(self.whole, lambda x: x[span] if self.pinned else x[span].clone())
-        index_B = torch.from_numpy(windows_B).to(self.device)
-        return _each(self.whole, lambda x: x.index_select(0, index_B))
+            return _each(self.whole, lambda x: x[first : first + len(windows_B)])
+        # With numpy, as batches are assembled: these copies are none of the model's operations.
+        return _each(self.whole, lambda x: torch.from_numpy(x.numpy()[windows_B]))
 
 
 def sent(batches: Iterator[Batch], device: torch.device) -> Generator[Batch, None, None]:

@@ -56,7 +56,8 @@ class Member:
         with self.computing():
             train(
                 self.state,
-                self.loader,
+                # Where it trains alone, its windows may stay on the device; a pack puts those of its members together.
+                self.loader.keep(next(self.state.model.parameters()).device),
                 lambda: self.data.tally(self.predict, self.validation, self.selection.detailed),
                 self.selection,
                 self.config,
