@@ -17,6 +17,8 @@ from experiments.opening import open_request
 from experiments.planning.request import Options
 from mmcore.errors import MMStudyError
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 def mmstudy(home: Home, *words: str | Path) -> Result:
     return CliRunner().invoke(app, ["--home", str(home.root), *map(str, words)])

@@ -20,6 +20,8 @@ from mmcore.errors import RecordError, StudyError
 from studies.repeats import Counted, Sequential
 from studies.study import Study, catalogue, read_study
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 SHORT = 1000
 LARGEST = 60_000
 

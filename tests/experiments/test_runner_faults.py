@@ -24,6 +24,8 @@ from mmcore.errors import MMStudyError
 from mmcore.events import Event, Note
 from mmcore.record import Record
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 FULL = os.strerror(errno.ENOSPC)
 
 

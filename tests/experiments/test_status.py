@@ -18,6 +18,8 @@ from experiments.opening import open_request
 from experiments.planning.plan import AnyPlan, plan
 from experiments.planning.request import Options
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 def standing(name: str, over: bool) -> AnyPlan:
     """A plan of which only its name and whether it is over matter."""
