@@ -21,7 +21,7 @@ from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import RecordError
 from mmcore.facts import Environment
 from mmcore.files import BrokenFile, broken_by, open_file, read_kept, set_aside, unopened
-from mmcore.fingerprint import NUMERICS, fingerprint
+from mmcore.fingerprint import NUMERICS, fingerprint_read
 from mmcore.frozen import Number
 from mmcore.language import say
 from mmcore.record import Head, Record, Run
@@ -172,7 +172,7 @@ def _has_its_config(record: Run, folder: Path) -> None:
     if not _FINGERPRINT.fullmatch(folder.name):
         return
     same = record.config.data.window is not None and record.config.repeat == record.repeat
-    if not same or fingerprint(record.config, record.corpus.content) != folder.name:
+    if not same or fingerprint_read(record.config, record.corpus.content) != folder.name:
         raise BrokenFile(
             "config and corpus of a record must be those of its run",
             folder / RECORD,

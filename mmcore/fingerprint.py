@@ -30,7 +30,16 @@ def fingerprint(config: RunConfig, content: str) -> str:
         ConfigError: ``data.window`` is None: two corpora's None are different numbers; a custom part's source is not
             hashed yet.
     """
-    text = json.dumps(identity(config, content), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _digest(identity(config, content))
+
+
+def fingerprint_read(config: RunConfig, content: str) -> str:
+    """:func:`fingerprint` of a config that was read from a file and is forgotten soon: nothing of it is kept."""
+    return _digest(_identity(config, content, _made_values(config)))
+
+
+def _digest(of: Identity) -> str:
+    text = json.dumps(of, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -78,13 +87,17 @@ class Identity(TypedDict):
 
 def identity(config: RunConfig, content: str) -> Identity:
     """The plain data that :func:`fingerprint` hashes, for finding out why two runs differ."""
-    return {"config": _values(config), "corpus": content, "repeat": config.repeat, "numerics": NUMERICS}
+    return _identity(config, content, _values(config))
+
+
+def _identity(config: RunConfig, content: str, values: Plain) -> Identity:
+    return {"config": values, "corpus": content, "repeat": config.repeat, "numerics": NUMERICS}
 
 
 _known: dict[tuple[int, ...], tuple[Plain, RunConfig]] = {}
 """By the objects that a config is made of: what it says of its numbers, and the config, so that no other object gets
 the place of one of these. Repeats of an arm are made of the same objects, and a plan asks for thousands of them."""
-_MOST = 256
+_MOST = 4096
 
 
 def _values(config: RunConfig) -> Plain:

@@ -137,6 +137,7 @@ def run_in_steps(
     steps = _run(config, folder, home, device, on_event, prepared, reused=trained is not None)
     with _computing(config, device):
         member = next(steps)
+    member.state.pause()
     diverged: TrainingDiverged | None = None
     try:
         yield member

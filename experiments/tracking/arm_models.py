@@ -56,9 +56,10 @@ class ArmModel:
 
     @cached_property
     def key(self) -> str:
-        """A digest of all that predictions rest on; the card is not part of it."""
+        """A digest of all that predictions rest on; neither the card nor the version of mmstudy is part of it."""
         whole = hashlib.blake2b(digest_size=16)
-        texts = (self.fingerprint, json.dumps(self.facts, sort_keys=True), self.carried)
+        facts = {name: value for name, value in self.facts.items() if name != "mmstudy"}
+        texts = (self.fingerprint, json.dumps(facts, sort_keys=True), self.carried)
         parts = [text.encode() for text in texts] + [SERVED.read_bytes()]
         parts += [name.encode() + path.read_bytes() for name, path in sorted(self.files.items())]
         for part in parts:

@@ -57,7 +57,8 @@ def train_packed(members: Sequence[Member]) -> Iterator[tuple[int, Exception | N
         torch.OutOfMemoryError: the pack is too large for the device; each member goes on from its last checkpoint.
     """
     for member in members:
-        member.state.seconds = member.state.elapsed()
+        # The time that it waited for the others to be opened is theirs.
+        member.state.clock = time.monotonic()
         if member.selection.note is not None and not member.finished:
             member.on_event(Note(member.selection.note))
     live = [*range(len(members))]

@@ -66,6 +66,10 @@ class State:
         """Seconds of training over all sessions."""
         return self.seconds + time.monotonic() - self.clock
 
+    def pause(self) -> None:
+        """Keep the time so far, and begin to count anew: what lies between this and a new ``clock`` can be left out."""
+        self.seconds, self.clock = self.elapsed(), time.monotonic()
+
     def stopped_early(self, config: TrainingConfig) -> bool:
         """Whether patience ended it before the last epoch."""
         return self.epoch < config.epochs and config.patience is not None and self.stale >= config.patience

@@ -12,7 +12,7 @@ from experiments.execute_pack import InPack, trial_pack
 from experiments.home import Home
 from experiments.launchers.cards import Card
 from experiments.launchers.engine import LocalEngine, SlurmEngine
-from experiments.launchers.messages import Finished, Job, Stopped, as_pack, decode, encode, runs_of
+from experiments.launchers.messages import Finished, Job, Stop, Stopped, as_pack, decode, encode, runs_of
 from experiments.launchers.pool import Death, Pool
 from experiments.packs import Packing, packing_note, packing_of, packs_of
 from experiments.planning.request import OnCorpus, Options, PlannedRun
@@ -105,10 +105,11 @@ class Worker:
     """Takes what it is sent, and dies when asked to."""
 
     def __init__(self, number: int) -> None:
-        self.number, self.job, self.served = number, None, True
+        self.number, self.served = number, True
+        self.job: Job | None = None
         self.sent: list[object] = []
 
-    def send(self, message: object) -> None:
+    def send(self, message: Job | Stop) -> None:
         self.sent.append(message)
 
     def death(self) -> Death:

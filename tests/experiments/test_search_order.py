@@ -27,8 +27,6 @@ from experiments.tuning.tune import tune
 from mmcore.data.prepare import prepare
 from studies.search.results import SearchResult, TrialResult
 
-pytestmark = pytest.mark.usefixtures("no_mirror")
-
 COUPLED = "model.dropout: {kind: uniform, low: 0.0, high: 0.5, role: scientific, when: {model.layers: [2, 3]}}"
 
 

@@ -98,11 +98,14 @@ def blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_mirror(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow hears nothing of the studies of this process, which takes a third of the driver's time.
 
-    For tests of what is trained, searched and reported; what MLflow is told has tests of its own.
+    For files about what is trained, searched and reported; what MLflow is told has tests of its own, and those in such
+    a file have the marker ``mirrored``.
     """
+    if request.node.get_closest_marker("mirrored") is not None:
+        return
 
     def deaf(self: Background) -> None:
         while self._tasks.get() is not None:

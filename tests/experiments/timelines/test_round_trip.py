@@ -114,7 +114,10 @@ def test_what_is_written_is_read_back(
     assert abs(len(tables[0].time_S) - len(tables[1].time_S)) <= 1
     one_SKP, two_SKP = (table.values_SKP[:S] for table in tables)
     for p, name in enumerate(PARAMETERS):
-        np.testing.assert_allclose(two_SKP[..., p], one_SKP[..., p], atol=1e-3, err_msg=name)
+        low, high = RANGES.get(name, (0.0, 0.0))
+        # A table's times are rounded to a microsecond, in which what jumps within a frame moves a little.
+        moved = 1e-6 * float(timeline.rate.fps) * (high - low)
+        np.testing.assert_allclose(two_SKP[..., p], one_SKP[..., p], atol=1e-3 + moved, err_msg=name)
     for track, same in zip(expected.tracks, back.tracks, strict=False):
         assert len(track.clips) == len(same.clips)
         for clip, found in zip(track.clips, same.clips, strict=True):
