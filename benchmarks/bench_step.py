@@ -1,20 +1,22 @@
 """CPU time of a training step: bf16 against fp32 in one process, or this code against another checkout's.
 
     python -m benchmarks.bench_step [--format json]
-    python -m benchmarks.bench_step --against FOLDER [--rounds N]
+    python -m benchmarks.bench_step --against FOLDER [--rounds N] [--study]
 
 Everything is measured in turns (A B A B …), on one thread and in CPU time, so that other work on the machine disturbs
 both sides alike. Trust the ratios more than the milliseconds.
 
 The first form takes steps of models of growing width on batches of the seed experiment's features. The second trains
 one arm of the quick preset, evaluations and checkpoints included, in a process of each checkout in turn; both import
-the packages that are installed for this interpreter.
+the packages that are installed for this interpreter. With ``--study`` each checkout does the README's first study from
+nothing, with all of its processes, and the clock is read as well: it says something on a quiet machine alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -140,6 +142,45 @@ def against(other: Path, rounds: int) -> Compared:
     return compared("a run of the quick preset, by step", seconds)
 
 
+STUDY = """
+question: Does multimodal beat track-only?
+reference: track_only
+arms:
+  multimodal: {}
+  track_only: {model.modalities: [track]}
+margin: 0.02
+"""
+
+
+def studies(other: Path, rounds: int) -> list[Compared]:
+    """The first study of the README, from nothing to its report, in the other checkout (before) and in this one.
+
+    Raises:
+        SystemExit: a command failed.
+    """
+    here = Path(__file__).resolve().parent.parent
+    cpu, clock = [], []
+    for _ in range(rounds):
+        sides = [_whole_study(code) for code in (other.resolve(), here)]
+        cpu.append((sides[0][0], sides[1][0]))
+        clock.append((sides[0][1], sides[1][1]))
+    return [compared("the first study, CPU time", cpu), compared("the first study, by the clock", clock)]
+
+
+def _whole_study(code: Path) -> tuple[float, float]:
+    """Seconds of CPU time of a command and all that it started, and by the clock."""
+    with tempfile.TemporaryDirectory() as scratch:
+        study = Path(scratch) / "first.yaml"
+        study.write_text(STUDY)
+        words = ["-c", "from experiments.cli.main import main; main()", "run", str(study), "--home", f"{scratch}/home"]
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        done = subprocess.run([sys.executable, *words], cwd=code, capture_output=True, text=True, check=False)
+        took, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise SystemExit(f"{code}: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, took
+
+
 def _child(code: Path, config: str, store: Path) -> tuple[float, str]:
     command = [sys.executable, "-c", CHILD, config, str(store)]
     done = subprocess.run(command, cwd=code, capture_output=True, text=True, check=False)
@@ -153,11 +194,17 @@ def main(words: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="CPU time of training steps, in turns.")
     parser.add_argument("--against", type=Path, help="folder of another checkout")
+    parser.add_argument("--study", action="store_true", help="with --against: the whole first study of the README")
     parser.add_argument("--rounds", type=int, help="default: 5 against a checkout, else by size")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     given = parser.parse_args(words)
-    with with_threads(1):
-        found = by_precision(given.rounds) if given.against is None else [against(given.against, given.rounds or 5)]
+    if given.against is None:
+        with with_threads(1):
+            found = by_precision(given.rounds)
+    elif given.study:
+        found = studies(given.against, given.rounds or 3)
+    else:
+        found = [against(given.against, given.rounds or 5)]
     if given.format == "json":
         print(json.dumps([asdict(one) for one in found], indent=1))
         return

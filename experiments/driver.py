@@ -20,22 +20,25 @@ from typing import Unpack
 from filelock import FileLock
 
 from experiments.analyses import Question, belonging, chosen, remember, still_open
+from experiments.best_models import best_models
 from experiments.choices import Choices, options_from
 from experiments.home import Home
 from experiments.jobs import delete_failed, job_of, mirror_record
-from experiments.launchers.choose import AnyPool, Share, open_pool, share
+from experiments.launchers.choose import open_pool, share
 from experiments.launchers.local import thread_note
-from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Told
+from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Told
 from experiments.mirror import Mirror
+from experiments.model_runs import ModelRuns
 from experiments.notebook import usual_display
 from experiments.opening import open_or_mend, open_request
 from experiments.outcome import Outcome
+from experiments.packs import packing_note
 from experiments.planning.feasible import refuse_impossible
 from experiments.planning.foresight import prospects
 from experiments.planning.memory import needed_by
 from experiments.planning.plan import AnyPlan, Plan, plan, plans_models, plans_training_code, timing_of
 from experiments.planning.precision import request_warnings
-from experiments.planning.request import AnyRequest, Options, PlannedRun, Request, trains_itself, variant
+from experiments.planning.request import AnyRequest, Options, Request, trains_itself, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, SYNC
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
 from experiments.progress import WARNING, Display, Silent
@@ -90,6 +93,8 @@ def run_study(
         request.place.ensure(lambda event: display.say(getattr(event, "text", "")))
         request = open_request(name, place, options)
     refuse_impossible(request)
+    if (note := packing_note(request)) is not None:
+        display.say(note)
     ahead = _planned(request, place, display)
     if plans_models(ahead):
         _warn(ahead.request, ahead, display)
@@ -126,7 +131,7 @@ def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool)
     try:
         display.expect(todo.stages)
         if plans_models(todo):
-            train(todo, place, mirror, display, _Models(todo.request, place, todo.threads, display))
+            train(todo, place, mirror, display, _models(todo.request, place, todo.threads, display))
             unanswered = _analyse(plan(todo.request, place), place, request.study.analyses, display)
         elif plans_training_code(todo):
             train(todo, place, mirror, display, OwnCode(todo.request, place))
@@ -204,7 +209,8 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
     Raises:
         RecordError: no run of the study is finished, or records cannot be mixed.
     """
-    results = load_results(plan(request, home), home)
+    todo = plan(request, home)
+    results = load_results(todo, home)
     summary = summarise(results)
     folder = home.report(request.key)
     with room_in(folder):
@@ -217,6 +223,7 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
     if mirror is not None:
         log_verdicts(mirror, results, summary)
         mirror.reported(folder)
+        mirror.modelled(best_models(todo, results, summary, home))
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
 
 
@@ -241,13 +248,16 @@ def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
         if request.tunes:
             return behind
     mirror = Mirror(home, request.study, variant(request), lambda text: display.say(WARNING + text))
-    for run in plan(request, home).runs:
+    todo = plan(request, home)
+    for run in todo.runs:
         if run.state in ("done", "failed"):
             mirror_record(mirror, home, request, run)
-    results = load_results(plan(request, home), home)
-    log_verdicts(mirror, results, summarise(results, with_sections=False))
+    results = load_results(todo, home)
+    summary = summarise(results, with_sections=False)
+    log_verdicts(mirror, results, summary)
     if (home.report(request.key) / "report.html").is_file():
         mirror.reported(home.report(request.key))
+    mirror.modelled(best_models(todo, results, summary, home))
     mirror.close()
     return str(mirror.error) if mirror.error else behind
 
@@ -258,42 +268,15 @@ def _say_threads(options: Options, display: Display) -> None:
         display.say(note)
 
 
-class _Models:
-    """How runs of mmstudy's own models are trained."""
-
-    def __init__(self, request: Request, home: Home, threads: int, display: Display) -> None:
-        self._request, self._home, self._threads, self._display = request, home, threads, display
-        self._estimator, self._stopwatch = timing_of(request, home, threads)
-        self._prepared = Path()
-
-    def pool(self, share: Share) -> AnyPool:
-        """Workers, which begin to import torch."""
-        return open_pool(self._request.options.engine, share, self._home, busy_in(self._home))
-
-    def prepare(self) -> None:
-        """Prepare the corpus."""
-        self._prepared = _prepare(self._request, self._home, self._display)
-
-    def mend(self) -> None:
-        """Make a broken prepared store again, whose quality the report reads."""
-        _mend_store(self._request, self._home, self._display)
-
-    def job(self, run: PlannedRun) -> Job:
-        """What a worker is asked to do."""
-        return job_of(run, self._request, self._home, self._threads, self._prepared)
-
-    def hear(self, message: Message, run: PlannedRun) -> None:
-        """Take the time of a run."""
-        self._stopwatch.hear(message, lambda: self._estimator.described(run.config) if run.config.trains else None)
-
-    def plan(self) -> Plan:
-        """The study as it stands now."""
-        return plan(self._request, self._home)
-
-    @staticmethod
-    def order(run: PlannedRun) -> bool:
-        """What only tests another run's model comes last, so that no worker has to wait for that one."""
-        return not run.config.trains
+def _models(request: Request, home: Home, threads: int, display: Display) -> ModelRuns:
+    return ModelRuns(
+        request,
+        home,
+        threads,
+        display.say,
+        prepare=lambda: _prepare(request, home, display),
+        mend=lambda: _mend_store(request, home, display),
+    )
 
 
 def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: Display) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -27,6 +28,9 @@ from mmcore.language import say
 from mmcore.own_code import frames_of
 from mmcore.record import Record
 
+if TYPE_CHECKING:
+    from mmcore.packing.member import Steps
+
 CHECKPOINTS = "checkpoints"
 ERROR = "error.txt"
 """The traceback of a run that failed."""
@@ -41,6 +45,7 @@ def trial(
     arm: str,
     fingerprint: str,
     on_event: OnEvent,
+    unpacked: str | None = None,
 ) -> Record:
     """The record of a run, which is trained only if it has no record yet.
 
@@ -58,6 +63,7 @@ def trial(
         study, arm: which study and arm requested the run first, for the record.
         fingerprint: the run's identity.
         on_event: receives progress.
+        unpacked: why it is trained alone though runs were to be packed, for the record.
 
     Returns:
         The record; status ``failed`` with the reason if training diverged or raised.
@@ -65,41 +71,73 @@ def trial(
     Raises:
         MMStudyError: the run cannot be done as it was asked; nothing is recorded.
     """
+    about = {"study": study, "arm": arm, "fingerprint": fingerprint, "unpacked": unpacked}
     with alone(workdir, on_event):
-        record = record_or_aside(workdir, lambda text: on_event(Note(text)))
-        if record is not None and record.is_final:
-            _remove_torn(workdir)
-            return record
-        started = datetime.now(UTC)
-        clock = time.perf_counter()
+        steps = trial_in_steps(config, workdir, prepared, on_event=on_event, **about)
         try:
-            shared = _shared(config, workdir, prepared, study, arm, on_event)
-            result = _train(config, workdir, prepared, on_event, shared, fingerprint)
-        except PartError as error:
-            result = failed_record(config, fingerprint, type(error).__name__, error.message, _since(clock))
-        except MMStudyError:
-            # The run cannot be done as it was asked (a device that is not there, a split that cannot be drawn): that is
-            # for the user to mend, and no result to keep.
+            member = next(steps)
+        except StopIteration as done:
+            return done.value
+        # Heavy, and imported by now.
+        from mmcore.packing.member import concluded
+
+        try:
+            member.train()
+        except BaseException as error:
+            return concluded(steps, error)
+        return concluded(steps)
+
+
+def trial_in_steps(
+    config: RunConfig,
+    workdir: Path,
+    prepared: Callable[[], Prepared],
+    *,
+    study: str,
+    arm: str,
+    fingerprint: str,
+    on_event: OnEvent,
+    unpacked: str | None = None,
+) -> Steps:
+    """The same as :func:`trial`, but the caller holds the run's lock, and trains the model: see
+    :func:`mmcore.run.run_in_steps`. What ends the training is thrown in, and recorded or raised as there.
+    """
+    record = record_or_aside(workdir, lambda text: on_event(Note(text)))
+    if record is not None and record.is_final:
+        _remove_torn(workdir)
+        return record
+    started = datetime.now(UTC)
+    clock = time.perf_counter()
+    try:
+        shared = _shared(config, workdir, prepared, study, arm, on_event)
+        result = yield from _train(config, workdir, prepared, on_event, shared, fingerprint)
+    except PartError as error:
+        result = failed_record(config, fingerprint, type(error).__name__, error.message, _since(clock))
+    except MMStudyError:
+        # The run cannot be done as it was asked (a device that is not there, a split that cannot be drawn): that is
+        # for the user to mend, and no result to keep.
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            # No fault of the run's: it goes on from its last checkpoint once there is room.
+            raise disk_full(error, workdir) from error
+        frames = frames_of(error)
+        if isinstance(error, SystemExit) and not frames:
             raise
-        except (Exception, SystemExit) as error:
-            if isinstance(error, OSError) and error.errno in FULL:
-                # No fault of the run's: it goes on from its last checkpoint once there is room.
-                raise disk_full(error, workdir) from error
-            frames = frames_of(error)
-            if isinstance(error, SystemExit) and not frames:
-                raise
-            with contextlib.suppress(OSError):
-                (workdir / ERROR).write_text(_traceback(error, frames), encoding="utf-8")
-            message = f"it called exit({error.code})" if isinstance(error, SystemExit) else str(error) or repr(error)
-            result = failed_record(config, fingerprint, type(error).__name__, message, _since(clock), frames=frames)
-        assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
-        about = replace(environment(), device=config.device, threads=config.threads or 1)
-        # Before the record: a process that is killed after that leaves nothing, for no command comes back to tidy up.
-        # Whatever goes wrong here (a full disk, a file that a person holds) only leaves more.
-        with contextlib.suppress(Exception):
-            tidy(workdir, done=result.done)
-        with room_in(workdir):
-            return write_result(result, workdir, study, arm, started, about)
+        with contextlib.suppress(OSError):
+            (workdir / ERROR).write_text(_traceback(error, frames), encoding="utf-8")
+        message = f"it called exit({error.code})" if isinstance(error, SystemExit) else str(error) or repr(error)
+        result = failed_record(config, fingerprint, type(error).__name__, message, _since(clock), frames=frames)
+    assert result.fingerprint == fingerprint, (result.fingerprint, fingerprint)
+    about = replace(environment(), device=config.device, threads=config.threads or 1)
+    if unpacked is not None and result.hardware.packed is None:
+        result = replace(result, hardware=replace(result.hardware, unpacked=unpacked))
+    # Before the record: a process that is killed after that leaves nothing, for no command comes back to tidy up.
+    # Whatever goes wrong here (a full disk, a file that a person holds) only leaves more.
+    with contextlib.suppress(Exception):
+        tidy(workdir, done=result.done)
+    with room_in(workdir):
+        return write_result(result, workdir, study, arm, started, about)
 
 
 @contextlib.contextmanager
@@ -185,16 +223,16 @@ def _train(
     on_event: OnEvent,
     shared: _Shared | None,
     fingerprint: str,
-) -> Record:
+) -> Steps:
     failure = None if shared is None else shared.record.failure
     if shared is not None and failure is not None:
         message = f"the training that it shares with run {shared.folder.name} failed: {failure.text}"
         # The same kind of error, so that whether it is final follows from the training's.
         return failed_record(config, fingerprint, failure.error, message, 0.0)
-    from mmcore.run import run
+    from mmcore.run import run, run_in_steps
 
     if shared is None:
-        return run(config, workdir, on_event, prepared())
+        return (yield from run_in_steps(config, workdir, on_event, prepared()))
     _tidy_up_after_others(shared.folder)
     folder, trained = shared.folder, shared.record.config
     assert isinstance(trained, RunConfig)

@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from experiments.model_card import card_of, describe
 from experiments.planning.plan import plan
 from experiments.results import load_results
 from experiments.trained_arm import TrainedArm, Which
-from mmcore import __version__
 from mmcore.atomic import write_atomically
 from mmcore.errors import StudyError
-from mmcore.language import say
-from mmcore.schema import CorpusSchema
-from reports.model.report import Check, Summary
-from reports.numbers import prose
 from reports.output.text import as_text
 from reports.summary.build import summarise
 
@@ -30,13 +27,10 @@ if TYPE_CHECKING:
     from experiments.quantised import Cost
     from experiments.tracking.models import Logged
     from mmcore.exporting import Deployed, Example, Run
-    from mmcore.predicting import Member
 
 FileKind = Literal["onnx", "torch", "mlflow"]
 CLOSE = 1e-4
 """By how much a file's outputs may differ from the model's: absolutely, or as a share of the output."""
-_FACTS = ("Preset", "Corpus", "Corpus content", "Modalities", "Task", "Groups", "mmstudy", "Commit")
-"""Of the report's facts those that hold wherever the file goes."""
 MLFLOW_FOLDER, INT8 = "mlflow_model", "model_int8.onnx"
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
@@ -91,10 +85,10 @@ def export_arm(
             _check(deployed, run, example_of(deployed, features, steps, windows), path)
         cost = _in_int8(arm, which, deployed, made, folder) if int8 else None
         os.replace(made, path)
-    described = describe(member, deployed, arm, kind) | ({} if cost is None else {"int8": asdict(cost)})
+    described = describe(arm.request, arm.arm, member.config, kind) | ({} if cost is None else {"int8": asdict(cost)})
     facts = json.dumps(described, indent=1, ensure_ascii=False).encode()
     summary = summarise(load_results(plan(arm.request, arm.home), arm.home))
-    card = card_of(arm, member, summary, cost).encode()
+    card = card_of(arm.request, arm.arm, member.config, summary, as_text(summary), cost).encode()
     write_atomically(folder / "model.json", lambda file: file.write(facts))
     write_atomically(folder / "MODEL_CARD.md", lambda file: file.write(card))
     if kind == "mlflow":
@@ -135,7 +129,9 @@ def _packed(arm: TrainedArm, modalities: Sequence[str], model: Path, facts: Path
     target = model.parent / MLFLOW_FOLDER
     with tempfile.TemporaryDirectory(dir=model.parent, prefix=".export-") as beside:
         made = Path(beside) / MLFLOW_FOLDER
-        write_model(Served(model, facts, card, columns, arm.schema.targets.scope == "item"), made)
+        files = {"model": model, "facts": facts, "card": card}
+        needed = [f"onnxruntime=={version('onnxruntime')}"]
+        write_model(Served(files, columns, arm.schema.targets.scope == "item", needed), made)
         if target.exists():
             os.replace(target, Path(beside) / "before")
         os.replace(made, target)
@@ -208,104 +204,3 @@ def _check(deployed: Deployed, run: Run, example: Example, path: Path) -> None:
             where=str(path),
             next_step="Choose the other --format; this one does not suit the model",
         )
-
-
-def describe(member: Member, deployed: Deployed, arm: TrainedArm, kind: FileKind) -> dict[str, object]:
-    """What a program must know to use the file."""
-    from mmcore.config import Forecast
-    from mmcore.task import resolve_task
-
-    schema: CorpusSchema = arm.schema
-    task = resolve_task(member.config, schema)
-    content_ahead = task.lookahead if isinstance(task, Forecast) else 0
-    outputs: list[dict[str, object]] = []
-    for parameter in schema.targets.parameters:
-        names = parameter.labels or tuple(map(str, range(parameter.outputs)))
-        classes = {} if parameter.kind == "continuous" else {"classes": list(names)}
-        outputs.append({"parameter": parameter.name, "kind": parameter.kind, "numbers": parameter.outputs,
-                        "when": parameter.when, **classes})  # fmt: skip
-    return {
-        "mmstudy": __version__,
-        "study": arm.request.study.name,
-        "arm": arm.arm,
-        "repeat": member.repeat,
-        "format": kind,
-        "step_seconds": schema.step,
-        "window": member.config.data.steps,
-        "ahead": task.horizon if isinstance(task, Forecast) else 0,
-        "content_ahead": content_ahead,
-        "inputs": [
-            {
-                "name": f"values_{at}",
-                "modality": name,
-                "columns": list(schema.modalities[name].columns),
-                "ahead": 0 if name == schema.targets.from_ else content_ahead,
-            }
-            for at, name in enumerate(deployed.modalities)
-        ],
-        "masks": {"present_btm": list(deployed.modalities), "valid_bt": "whether the step exists"},
-        "tracks": schema.targets.tracks,
-        "per_item": schema.targets.scope == "item",
-        "outputs": outputs,
-    }
-
-
-def card_of(arm: TrainedArm, member: Member, summary: Summary, cost: Cost | None = None) -> str:
-    """The model card, in Markdown; after Mitchell et al. 2019, "Model Cards for Model Reporting"."""
-    study = arm.request.study
-    verdicts = [v for v in summary.verdicts if arm.arm in (v.arm, v.reference)]
-    lines = [
-        "# "
-        + say(
-            "Model card: arm '{arm}', repeat {repeat}, of study '{study}'",
-            arm=arm.arm,
-            repeat=member.repeat,
-            study=study.name,
-        ),
-        "",
-        say("Question of the study: {question}", question=summary.question),
-        "",
-        f"## {say('Data')}",
-        *(f"- {say(label)}: {value}" for label, value in summary.facts if label in _FACTS),
-        f"- {say('The model reads: {modalities}', modalities=', '.join(member.model.modalities))}",
-        "",
-        f"## {say('What was found')}",
-        *(f"- {prose(v.headline, v.evidence, v.not_shown)}" for v in verdicts),
-        *([] if verdicts else [say("The study compares this arm with no other.")]),
-        "",
-        say(
-            "Scores are means over repeats. This file is one repeat's model, chosen by its validation items where "
-            "nothing else was asked for; its own score on other data is not known."
-        ),
-        "",
-        *([] if cost is None else [f"## {say('Weights of 8 bits')}", cost.text, ""]),
-        f"## {say('Doubts')}",
-        *(f"- {check.code} {_doubt(check)}" for check in summary.warnings),
-        *([] if summary.warnings else [say("No check warns.")]),
-        "",
-        f"## {say('Limits')}",
-        *(f"- {limit}" for limit in _limits()),
-        "",
-        f"## {say('The study in full')}",
-        "```text",
-        as_text(summary),
-        "```",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _doubt(check: Check) -> str:
-    return prose(say("{title}.", title=check.title), check.text, check.reason)
-
-
-def _limits() -> Iterator[str]:
-    yield say(
-        "It is meant for recordings like those of the corpus: the same features, computed in the same way, with the "
-        "same step."
-    )
-    yield say("Probabilities are the model's own; the report of the study says how reliable they are.")
-    yield say(
-        "Where a modality is absent the model relies on the others. What that costs, the study shows if it has such "
-        "items or an analysis of corruption."
-    )

@@ -36,8 +36,10 @@ def delete_failed(run: PlannedRun[AnyConfig], request: AnyRequest, home: Home) -
             delete_run(home.run(name))
 
 
-def job_of(run: PlannedRun, request: Request, home: Home, threads: int, prepared: Path) -> Job:
-    """What a worker is asked to do."""
+def job_of(
+    run: PlannedRun, request: Request, home: Home, threads: int, prepared: Path, unpacked: str | None = None
+) -> Job:
+    """What a worker is asked to do; ``unpacked`` as in :class:`Job`."""
     assert run.fingerprint is not None
     return Job(
         fingerprint=run.fingerprint,
@@ -47,6 +49,7 @@ def job_of(run: PlannedRun, request: Request, home: Home, threads: int, prepared
         config=run.config.model_copy(update={"threads": threads}),
         workdir=str(home.run(run.fingerprint)),
         prepared=str(prepared),
+        unpacked=unpacked,
     )
 
 

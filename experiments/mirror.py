@@ -11,6 +11,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from mmcore.record import Record
 from studies.resolved import AnyStudy
 
 if TYPE_CHECKING:
+    from experiments.tracking.arm_models import ArmModel
     from experiments.tracking.store import Store
 
 _FLUSH_SECONDS = 2.0
@@ -154,6 +156,11 @@ class Mirror(Background):
         """The study's report is written; the reference arm's run keeps it, and the other arms link to it."""
         self._tasks.put(lambda: self._report(folder))
 
+    def modelled(self, models: Iterable[ArmModel]) -> None:
+        """The best model of each of these arms, after their verdicts; what the store has is left alone."""
+        for model in models:
+            self._tasks.put(partial(self._model, model))
+
     # In the thread ---------------------------------------------------------------------------------------------
     def _open(self) -> None:
         store = self._ready()
@@ -226,6 +233,11 @@ class Mirror(Background):
     def _report(self, folder: Path) -> None:
         notes = {run: self._note(arm) for arm, run in self._parents.items()}
         self._ready().log_report(self._experiment, self._parents[self._study.reference], notes, folder)
+
+    def _model(self, model: ArmModel) -> None:
+        from experiments.tracking.arm_models import log_arm_model
+
+        log_arm_model(self._ready(), self._experiment, self._study.name, self._parents[model.arm], model)
 
     def _interrupt(self) -> None:
         """Runs that were started and not finished are marked killed."""

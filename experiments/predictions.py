@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from mmcore.data.prepared import PreparedItem
     from mmcore.predicting import ItemPrediction, Member
     from mmcore.schema import CorpusSchema
+
+
+Table = Literal["values", "probabilities"]
+GROUP = 200_000
+"""Rows of a group of a Parquet file that is written as predictions come."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,6 +80,121 @@ def frames_of(members: Sequence[Member], trained: CorpusSchema, folder: Path) ->
     Raises:
         CorpusError: the corpus breaks its format, is not like that of the training, or no item has a step.
     """
+    import pandas as pd
+
+    kept: dict[Table, list[pd.DataFrame]] = {"values": [], "probabilities": []}
+    for name, block in blocks_of(members, trained, folder):
+        kept[name].append(block)
+    values, probabilities = (
+        pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame() for blocks in kept.values()
+    )
+    return Predictions(values, probabilities, len(members))
+
+
+@dataclass(frozen=True)
+class Written:
+    """Predictions as files: which, for how many items, how many values, and of how many models."""
+
+    paths: tuple[Path, ...]
+    items: int
+    values: int
+    models: int
+
+
+def write_blocks(
+    members: Sequence[Member], trained: CorpusSchema, new: Path, folder: Path, format: Literal["csv", "parquet"]
+) -> Written:
+    """Predict for a corpus and write the rows as they come, so that memory grows with the longest item alone.
+
+    The files have the rows of :meth:`Predictions.write`, each is written in one step.
+
+    Raises:
+        CorpusError: as :func:`frames_of`. OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    classes = any(one.kind != "continuous" for one in trained.targets.parameters)
+    names: tuple[Table, ...] = ("values", "probabilities") if classes else ("values",)
+    paths = tuple(folder / f"{name}.{format}" for name in names)
+    items: set[str] = set()
+    rows = 0
+
+    def write(files: Mapping[Table, IO[bytes]]) -> None:
+        nonlocal rows
+        sinks = {name: _Csv(file) if format == "csv" else _Parquet(file) for name, file in files.items()}
+        for name, block in blocks_of(members, trained, new):
+            sinks[name].write(block)
+            if name == "values":
+                rows += len(block)
+                items.add(str(block["item"].iloc[0]))
+        for sink in sinks.values():
+            sink.close()
+
+    def both(file: IO[bytes]) -> None:
+        if classes:
+            write_atomically(paths[1], lambda other: write({"values": file, "probabilities": other}))
+        else:
+            write({"values": file})
+
+    write_atomically(paths[0], both)
+    return Written(paths, len(items), rows, len(members))
+
+
+class _Csv:
+    """A file of comma-separated values, written block by block."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._begun = file, False
+
+    def write(self, block: pd.DataFrame) -> None:
+        self._file.write(block.to_csv(index=False, header=not self._begun).encode())
+        self._begun = True
+
+    def close(self) -> None:
+        """All is written."""
+
+
+class _Parquet:
+    """A Parquet file whose groups of rows have :data:`GROUP` rows or more: many small ones are slow to read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._waiting: list[pd.DataFrame] = []
+        self._writer: Any = None
+
+    def write(self, block: pd.DataFrame) -> None:
+        self._waiting.append(block)
+        if sum(map(len, self._waiting)) >= GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pandas as pd
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if not self._waiting:
+            return
+        frame = pd.concat(self._waiting, ignore_index=True)
+        self._waiting = []
+        # A group without a class has no text from which the type of its labels could be told.
+        texts = {"item", "parameter", "label", "class"}
+        types = {name: pa.string() if name in texts else pa.from_numpy_dtype(frame[name].dtype) for name in frame}
+        table = pa.Table.from_pandas(frame, pa.schema(list(types.items())), preserve_index=False)
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._file, table.schema)
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+
+def blocks_of(members: Sequence[Member], trained: CorpusSchema, folder: Path) -> Iterator[tuple[Table, pd.DataFrame]]:
+    """The rows of :func:`frames_of` in their order, block by block: an item's parameter of a track, or its class.
+
+    Raises:
+        CorpusError: as :func:`frames_of`.
+    """
     from mmcore.data.gridding import grid_times
     from mmcore.data.prepare import prepare
     from mmcore.data.sources.folder import FolderSource
@@ -83,7 +203,6 @@ def frames_of(members: Sequence[Member], trained: CorpusSchema, folder: Path) ->
     source = FolderSource(folder, targets=False)
     check_same_schema(trained, source.schema, members[0].model.modalities, str(folder / "corpus.yaml"))
     config = members[0].config.data
-    values, probabilities = _Rows(), _Rows()
     with tempfile.TemporaryDirectory(prefix="mmstudy-prepared-") as cache:
         prepared = prepare(folder, config, Path(cache), targets=False)
         for found in predict_items(members, prepared):
@@ -92,32 +211,16 @@ def frames_of(members: Sequence[Member], trained: CorpusSchema, folder: Path) ->
             if prepared.schema.targets.scope == "step":
                 time_S = grid_times(source, name, config)
                 found, place = _placed(found, prepared.items[found.item], time_S, prepared.schema.step)
-            _add(values, probabilities, found, prepared.schema, {"item": name, **place})
+            yield from _blocks(found, prepared.schema, {"item": name, **place})
         del prepared
-    return Predictions(values.frame(), probabilities.frame(), len(members))
 
 
-class _Rows:
-    """Columns of a tidy frame, gathered block by block."""
-
-    def __init__(self) -> None:
-        self._blocks: list[pd.DataFrame] = []
-
-    def add(self, place: Mapping[str, object], **columns: object) -> None:
-        import pandas as pd
-
-        self._blocks.append(pd.DataFrame({**place, **columns}))
-
-    def frame(self) -> pd.DataFrame:
-        import pandas as pd
-
-        return pd.concat(self._blocks, ignore_index=True) if self._blocks else pd.DataFrame()
-
-
-def _add(
-    values: _Rows, probabilities: _Rows, found: ItemPrediction, schema: CorpusSchema, place: dict[str, object]
-) -> None:
+def _blocks(
+    found: ItemPrediction, schema: CorpusSchema, place: dict[str, object]
+) -> Iterator[tuple[Table, pd.DataFrame]]:
     """The rows of an item. S steps, K tracks, C classes."""
+    import pandas as pd
+
     parameters = schema.targets.parameters
     spans = {p.name: _span(parameters, at) for at, p in enumerate(parameters)}
     on = {p.name: found.mean_SKO[..., spans[p.name]].argmax(-1) == 1 for p in parameters if p.kind == "binary"}
@@ -130,16 +233,16 @@ def _add(
             where = {**place, "track": track, "parameter": parameter.name}
             mean_SC, spread_SC = mean_SKC[:, track], spread_SKC[:, track]
             code_S = mean_SC.argmax(-1)
-            values.add(
-                where,
-                value=code_S.astype(float) if classes else mean_SC[:, 0],
-                label=[classes[code] if classes else None for code in code_S],
-                spread=np.take_along_axis(spread_SC, code_S[:, None], 1)[:, 0],
-                counts=counts_SK[:, track],
-            )
+            columns = {
+                "value": code_S.astype(float) if classes else mean_SC[:, 0],
+                "label": [classes[code] if classes else None for code in code_S],
+                "spread": np.take_along_axis(spread_SC, code_S[:, None], 1)[:, 0],
+                "counts": counts_SK[:, track],
+            }
+            yield "values", pd.DataFrame({**where, **columns})
             for code, label in enumerate(classes):
-                spread_S = spread_SC[:, code]
-                probabilities.add(where, **{"class": label}, probability=mean_SC[:, code], spread=spread_S)
+                chances = {"class": label, "probability": mean_SC[:, code], "spread": spread_SC[:, code]}
+                yield "probabilities", pd.DataFrame({**where, **chances})
 
 
 def _span(parameters: Sequence[Parameter], at: int) -> slice:

@@ -3,7 +3,10 @@ study."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import importlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from experiments.home import Home
@@ -40,8 +43,12 @@ class Trains(Protocol[Config]):
         """What the report needs; called where no run is to be trained."""
         ...
 
-    def job(self, run: PlannedRun[Config]) -> Job:
-        """What a worker is asked to do."""
+    def packs(self, runs: Sequence[PlannedRun[Config]]) -> Sequence[Sequence[PlannedRun[Config]]]:
+        """The runs, those together that one worker trains as one batch."""
+        ...
+
+    def job(self, runs: Sequence[PlannedRun[Config]]) -> Job:
+        """What a worker is asked to do with one of :meth:`packs`."""
         ...
 
     def hear(self, message: Message, run: PlannedRun[Config]) -> None:
@@ -78,10 +85,12 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
     if not open_runs:
         how.mend()
         return
-    most = len(open_runs) + len(todo.later)
-    options = request.options
-    of_each = share(options.engine, most, options.workers, options.device, options.threads, needed_by(request))
+    packs = how.packs(open_runs)
+    most, largest = len(packs) + len(todo.later), max(len(pack) for pack in packs)
+    options, needed = request.options, needed_by(request)
+    of_each = share(options.engine, most, options.workers, options.device, options.threads, lambda: largest * needed())
     by_name: dict[str | None, PlannedRun[Config]] = {}
+    drawing = Drawing(len(open_runs), of_each.workers)
     # The pool starts first: its workers import their libraries while the data is prepared here.
     with how.pool(of_each) as pool:
         pool.say = display.say
@@ -108,19 +117,52 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
                     # Whoever was first is named in a record: with a shared training that may be another arm.
                     reused = record.reused_from(request.study.name)
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), reused)
+                    drawing.one_done()
                     display.finished(label, outcome_text(record, request.study.metric), not record.done, run.arm)
                 case Lost():
                     display.say(say("{run}: {text}; resuming", run=label, text=shown(message.text)))
                 case GivenUp(fingerprint):
                     record = give_up(run, request, home, str(message.text))
                     mirror.finished(begun_of(run, request), record, home.run(fingerprint), None)
+                    drawing.one_done()
                     display.finished(label, outcome_text(record, request.study.metric), True, run.arm)
 
         while open_runs:
             by_name |= {run.fingerprint: run for run in open_runs}
-            pool.run([how.job(run) for run in open_runs], on_message)
+            pool.run([how.job(pack) for pack in how.packs(open_runs)], on_message)
+            drawing.ready()
             todo, open_runs = _next_round(todo, by_name, home, mirror, display, how)
             display.expect(todo.stages)
+
+
+class Drawing:
+    """Imports what the report draws with, for a second of a processor, as soon as the last runs leave one idle.
+
+    Args:
+        runs: to be done. workers: that do them.
+    """
+
+    def __init__(self, runs: int, workers: int) -> None:
+        self._left, self._workers = runs, max(workers, 2)
+        self._thread: threading.Thread | None = None
+
+    def one_done(self) -> None:
+        """A run is at its end."""
+        self._left -= 1
+        if self._left < self._workers and self._thread is None:
+            self._thread = threading.Thread(target=self._import, name="drawing", daemon=True)
+            self._thread.start()
+
+    def ready(self) -> None:
+        """Wait for the end of what has begun, so that no other thread meets a module half imported."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _import(self) -> None:
+        # What goes wrong here goes wrong again where the report is written, and is told there.
+        with contextlib.suppress(Exception):
+            importlib.import_module("reports.output.drawable")
+            importlib.import_module("reports.figures.svg")
 
 
 def _open_runs(todo: Plan[Config], how: Trains[Config]) -> list[PlannedRun[Config]]:
@@ -173,8 +215,13 @@ class OwnCode:
     def mend(self) -> None:
         """The report reads records alone."""
 
-    def job(self, run: PlannedRun[ForeignConfig]) -> Job:
+    def packs(self, runs: Sequence[PlannedRun[ForeignConfig]]) -> Sequence[Sequence[PlannedRun[ForeignConfig]]]:
+        """Each by itself."""
+        return [[run] for run in runs]
+
+    def job(self, runs: Sequence[PlannedRun[ForeignConfig]]) -> Job:
         """What a worker is asked to do."""
+        (run,) = runs
         return foreign_job_of(run, self._request, self._home, self._threads)
 
     def hear(self, message: Message, run: PlannedRun[ForeignConfig]) -> None:

@@ -17,11 +17,12 @@ from experiments.home import Home
 from experiments.opening import open_request, with_own_models
 from experiments.planning.plan import plan
 from experiments.planning.request import Options, PlannedRun, Request
-from experiments.predictions import Predictions, frames_of
+from experiments.predictions import Predictions, Written, frames_of, write_blocks
 from experiments.records import read_record
 from mmcore.config import RunConfig
 from mmcore.data.sources.writing import write_items, write_table, write_yaml
 from mmcore.errors import CorpusError, RecordError, StudyError, nearest
+from mmcore.fingerprint import training_fingerprint
 from mmcore.frozen import without_defaults
 from mmcore.schema import CorpusSchema
 from mmcore.scores import value_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mmcore.predicting import Member
 
 CHECKPOINT = Path("checkpoints", "best.pt")
+NORMALISATION = "normalisation.json"
 
 Which = Literal["all", "best"] | int
 """Of an arm's models: all of them together, the one that did best on its validation items, or that of one repeat."""
@@ -102,6 +104,20 @@ class TrainedArm:
         with _folder_of(new, self.schema) as folder:
             return frames_of(self.members(which), self.schema, folder)
 
+    def write(
+        self, new: New, folder: str | os.PathLike[str], which: Which = "all", files: Literal["csv", "parquet"] = "csv"
+    ) -> Written:
+        """Predict for new items and write the rows as they come: of long footage no frame is held in memory.
+
+        Args:
+            new, which: as for :meth:`predict`. folder: where ``values`` and ``probabilities`` go. files: their kind.
+
+        Raises:
+            CorpusError, RecordError: as :meth:`predict`. OSError: the folder cannot be written.
+        """
+        with _folder_of(new, self.schema) as of_new:
+            return write_blocks(self.members(which), self.schema, of_new, Path(folder), files)
+
     def members(self, which: Which = "all") -> list[Member]:
         """The chosen models, with what normalises their input.
 
@@ -155,21 +171,29 @@ def trained_arm(name: str, home: Home, options: Options, arm: str) -> TrainedArm
     return TrainedArm(request, home, arm, runs)
 
 
+def weights_of(home: Home, fingerprint: str, config: RunConfig, content: str) -> Path | None:
+    """The folder with a finished run's checkpoint; None where that is gone.
+
+    Runs that differ in testing alone share a training, and its checkpoint.
+    """
+    for name in (fingerprint, training_fingerprint(config, content)):
+        if (home.run(name) / CHECKPOINT).exists():
+            return home.run(name)
+    return None
+
+
 def _member(request: Request[RunConfig], home: Home, run: PlannedRun[RunConfig]) -> Member:
-    from mmcore.fingerprint import training_fingerprint
     from mmcore.predicting import open_member
 
-    content, folder = request.content or "", home.run(run.fingerprint or "")
-    record = read_record(folder)
+    content, name = request.content or "", run.fingerprint or ""
+    record = read_record(home.run(name))
     assert record is not None
     assert isinstance(record.config, RunConfig)
-    if not (folder / CHECKPOINT).exists():
-        # Runs that differ in testing alone share a training, and its checkpoint.
-        folder = home.run(training_fingerprint(record.config, content))
-    if not (folder / CHECKPOINT).exists():
+    folder = weights_of(home, name, record.config, content)
+    if folder is None:
         raise RecordError(
             f"the checkpoint of arm '{run.arm}', repeat {run.repeat}, is gone, so the model cannot predict",
-            where=str(folder / CHECKPOINT),
+            where=str(home.run(training_fingerprint(record.config, content)) / CHECKPOINT),
             next_step="Bring it back from a copy of the home. Or rename the run's folder and run the study again: this "
             "trains this run alone",
         )

@@ -5,6 +5,7 @@ B batch, T steps, M modalities, F raw features, K tracks, P parameters, O output
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,9 +16,12 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from mmcore.batch import Batch
+from mmcore.config import RunConfig
+from mmcore.custom import sealed
 from mmcore.data.normalisation import SCALED
 from mmcore.errors import PartError
-from mmcore.predicting import Member
+from mmcore.files import read_bytes
+from mmcore.predicting import Member, open_member
 from mmcore.schema import CorpusSchema
 from mmcore.training.evaluation import Predict
 from mmcore.training.losses import layout_of
@@ -155,6 +159,37 @@ def example_of(deployed: Deployed, features: Mapping[str, int], window: int, win
     valid_BT[-1, max(1, window - window // 4) :] = False
     return values, present_BTM, valid_BT
 
+
+def carried_run(folder: Path) -> Callable[[list[np.ndarray], np.ndarray, np.ndarray], np.ndarray]:
+    """The model that a run left, in a folder that was carried elsewhere, as a function of plain arrays.
+
+    Args:
+        folder: with the checkpoint and the normalisation as in the run's own folder; ``run.json`` with ``config``,
+            ``schema`` of the corpus and its ``content`` key; and the code of the user's parts, in the folders that
+            the config names relative to it.
+
+    Returns:
+        From the values of each modality x_BTF (NaN where unknown), present_BTM and valid_BT to outputs_BTKO, as
+        :class:`Deployed` has them.
+
+    Raises:
+        CheckpointError, CorpusError, ConfigError: see :func:`mmcore.predicting.open_member`.
+    """
+    carried = json.loads(read_bytes(folder / CARRIED))
+    config = sealed(RunConfig.model_validate(carried["config"]), folder)
+    schema = CorpusSchema.model_validate(carried["schema"])
+    deployed = Deployed(open_member(config, schema, carried["content"], folder), schema).eval()
+
+    def run(values: list[np.ndarray], present_BTM: np.ndarray, valid_BT: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            given = [torch.as_tensor(x_BTF) for x_BTF in values]
+            return deployed(given, torch.as_tensor(present_BTM), torch.as_tensor(valid_BT)).numpy()
+
+    return run
+
+
+CARRIED = "run.json"
+"""What a carried folder says about its run."""
 
 Example = tuple[list[Tensor], Tensor, Tensor]
 """Values by modality, present_BTM, valid_BT."""

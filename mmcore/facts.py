@@ -247,10 +247,17 @@ class GateUse:
 @dataclass(frozen=True)
 class Hardware:
     """What the model was really trained or tested on: a device by its kind and name, and the type of its numbers with
-    torch's precision of matrix products. None where no model was made."""
+    torch's precision of matrix products. None where no model was made.
+
+    Args:
+        packed: runs that were trained with it as one batch, itself included, at most; None: it was trained alone.
+        unpacked: why it was trained alone though runs were to be packed; None where they were not.
+    """
 
     device: str | None = None
     precision: str | None = None
+    packed: int | None = None
+    unpacked: str | None = None
 
 
 @dataclass(frozen=True)

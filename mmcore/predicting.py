@@ -5,7 +5,7 @@ I items, S steps of an item, K tracks, P parameters, O outputs per track, R mode
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -176,12 +176,27 @@ def predict_items(
         for item in range(len(prepared.items)) if items is None else items:
             if not prepared.items[item].steps:
                 continue
-            of_each = [_one(member, prepared, item, layout) for member in members]
-            outputs_RSKO = np.stack([outputs for outputs, _ in of_each])
-            # A sample standard deviation of one model would be 0 divided by 0.
-            one = np.full(outputs_RSKO.shape[1:], np.nan)
-            spread_SKO = outputs_RSKO.std(axis=0, ddof=1) if len(members) > 1 else one
-            yield ItemPrediction(item, of_each[0][1], outputs_RSKO.mean(axis=0), spread_SKO)
+            yield _averaged(item, (_one(member, prepared, item, layout) for member in members))
+
+
+def _averaged(item: int, of_each: Iterable[tuple[np.ndarray, int]]) -> ItemPrediction:
+    """Mean and spread over models, with the outputs of one model in memory at a time: an hour of them takes 100 MB.
+
+    The sum of squared deviations is updated model by model (Welford 1962).
+    """
+    count, ahead = 0, 0
+    total_SKO = squares_SKO = np.zeros(())
+    for outputs_SKO, steps in of_each:
+        count, ahead = count + 1, steps
+        if count == 1:
+            total_SKO, squares_SKO = outputs_SKO, np.zeros_like(outputs_SKO)
+            continue
+        apart_SKO = outputs_SKO - total_SKO / (count - 1)
+        total_SKO = total_SKO + outputs_SKO
+        squares_SKO += apart_SKO * (outputs_SKO - total_SKO / count)
+    # A sample standard deviation of one model would be 0 divided by 0.
+    spread_SKO = np.sqrt(squares_SKO / (count - 1)) if count > 1 else np.full(total_SKO.shape, np.nan)
+    return ItemPrediction(item, ahead, total_SKO / count, spread_SKO)
 
 
 def _one(member: Member, prepared: Prepared, item: int, layout: Layout) -> tuple[np.ndarray, int]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.precision import numbers_in_words, slow_note, tensor_cores
+from mmcore.packing.member import Member, Steps, concluded
 from mmcore.probes.gates.saturation import gate_columns, probe_saturation
 from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing
@@ -54,7 +56,7 @@ from mmcore.task import (
 from mmcore.training.baselines import fit_baselines, naive_classes
 from mmcore.training.checkpoint import load_checkpoint
 from mmcore.training.evaluation import item_rows, outcome_rows, predictor, reliability_rows, score_rows
-from mmcore.training.loop import start_or_resume, train
+from mmcore.training.loop import start_or_resume
 from mmcore.training.objective import build_objective
 from mmcore.training.selection import Selection
 from mmcore.training.threads import with_threads
@@ -102,6 +104,26 @@ def run(
         >>> result = run(build_config({"corpus": "my_corpus"}), "my_run")   # doctest: +SKIP
         >>> result.score("skill")                                           # doctest: +SKIP
     """
+    steps = run_in_steps(config, workdir, on_event, prepared, trained)
+    member = next(steps)
+    try:
+        member.train()
+    except TrainingDiverged as error:
+        return concluded(steps, error)
+    return concluded(steps)
+
+
+def run_in_steps(
+    config: RunConfig,
+    workdir: Path | str,
+    on_event: OnEvent = ignore,
+    prepared: Prepared | None = None,
+    trained: Path | str | None = None,
+) -> Steps:
+    """The same as :func:`run`, but the caller trains the model: alone, or with others as one batch.
+
+    What :func:`run` sets for the process holds while it computes, and not while it waits.
+    """
     config = sealed(config)
     folder = Path(workdir)
     home = folder if trained is None else Path(trained)
@@ -112,8 +134,24 @@ def run(
     check_precision(precision, device.type)
     if (slow := slow_note(precision, device)) is not None and trained is None:
         on_event(Note(slow))
-    with with_threads(config.threads), tensor_cores(precision, device):
-        return _run(config, folder, home, device, on_event, prepared, reused=trained is not None)
+    steps = _run(config, folder, home, device, on_event, prepared, reused=trained is not None)
+    with _computing(config, device):
+        member = next(steps)
+    member.state.pause()
+    diverged: TrainingDiverged | None = None
+    try:
+        yield member
+    except TrainingDiverged as error:
+        diverged = error
+    with _computing(config, device):
+        return concluded(steps, diverged)
+
+
+@contextmanager
+def _computing(config: RunConfig, device: torch.device) -> Iterator[None]:
+    """What holds for the process while a run computes."""
+    with with_threads(config.threads), tensor_cores(config.training.precision, device):
+        yield
 
 
 def _run(
@@ -124,7 +162,7 @@ def _run(
     on_event: OnEvent,
     prepared: Prepared,
     reused: bool,
-) -> Record:
+) -> Steps:
     schema, targets = prepared.schema, prepared.schema.targets
     config = with_window(config, prepared)
 
@@ -143,8 +181,8 @@ def _run(
     normaliser = fit_normaliser(prepared, split.train)
     prepared = with_placebos(prepared, config.data.placebo, split, config.repeat)
     data = Data(config, prepared, normaliser, task, on_event)
-    training = data.loader("training", split.train, stride=config.data.stride)
-    validation = data.loader("validation", split.validation)
+    training = data.loader("training", split.train, stride=config.data.stride).keep()
+    validation = data.loader("validation", split.validation).keep(pinned=device.type == "cuda")
 
     baselines = fit_baselines(data.targets_only(split.train).batches(), targets, task)
     naive = data.naive(baselines, split.validation)
@@ -173,10 +211,12 @@ def _run(
     predict = predictor(model, device)
     handful = data.handful(validation)
     try:
-        train(
+        yield Member(
             state,
             training,
-            lambda: data.tally(predict, validation, chosen_by.detailed),
+            validation,
+            data,
+            predict,
             chosen_by,
             config,
             objective,
@@ -184,6 +224,7 @@ def _run(
             home,
             on_event,
             watch=lambda: gate_columns(probe_saturation(model, handful)),
+            computing=lambda: _computing(config, device),
         )
     except TrainingDiverged as error:
         failure = Failure(type(error).__name__, error.message, error.epoch, error.step, error.component)
@@ -235,7 +276,7 @@ def _run(
         naive_classes=tuple(naive_classes(baselines)),
         selection=selection,
         gates=gates,
-        hardware=_describe_hardware(model, device),
+        hardware=_describe_hardware(model, device, state.packed),
         rounding=rounding,
         numerics=NUMERICS,
     )
@@ -294,9 +335,9 @@ def _describe_corpus(config: RunConfig, prepared: Prepared, task: Task) -> Corpu
     )
 
 
-def _describe_hardware(model: MultimodalModel, device: torch.device) -> Hardware:
+def _describe_hardware(model: MultimodalModel, device: torch.device, packed: int) -> Hardware:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    return Hardware(f"{device.type} {name}".strip(), numbers_in_words(model.precision, device))
+    return Hardware(f"{device.type} {name}".strip(), numbers_in_words(model.precision, device), packed or None)
 
 
 def _describe_split(

@@ -17,7 +17,7 @@ from mmcore.events import Note, OnEvent
 from mmcore.language import say
 from mmcore.training.baselines import Baseline
 from mmcore.training.custom_metrics import CustomMetrics
-from mmcore.training.evaluation import MODEL, Naive, Predict, evaluate
+from mmcore.training.evaluation import MODEL, Naive, Pass, Predict, evaluate
 from mmcore.training.tally import Tally
 
 
@@ -88,6 +88,10 @@ class Data:
     ) -> dict[str | None, Tally]:
         """What several predictors do on the same batches, see :func:`mmcore.training.evaluation.evaluate`."""
         return evaluate(predictors, batches, self.targets, self.complete, self.deviation_P, detailed, by_item, self.own)
+
+    def a_pass(self, detailed: bool = True) -> Pass:
+        """A pass to which predictions are added from outside."""
+        return Pass(self.targets, self.complete, self.deviation_P, detailed, own=self.own)
 
     def windows_read(self, items: Sequence[int]) -> int:
         """Windows of these items that any pass has read so far, each time that it was read."""

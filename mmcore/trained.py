@@ -70,12 +70,12 @@ class Trained:
     @cached_property
     def test(self) -> Loader:
         """Windows of the test items: every target once."""
-        return self.data.loader("test", self.split.test)
+        return self.data.loader("test", self.split.test).keep()
 
     @cached_property
     def validation(self) -> Loader:
         """Windows of the validation items."""
-        return self.data.loader("validation", self.split.validation)
+        return self.data.loader("validation", self.split.validation).keep()
 
     @cached_property
     def baselines(self) -> list[Baseline]:

@@ -32,6 +32,7 @@ SPOKEN_THROUGHOUT: tuple[str, ...] = (
         "estimate", "foreign", "foresight", "plan", "precision", "remaining", "search", "sequential", "windows",
     )),
     "experiments/launchers/messages.py", "experiments/launchers/slurm/status.py", "experiments/exporting.py",
+    "experiments/best_models.py", "experiments/model_card.py",
     "experiments/quantised.py", "experiments/upkeep/findings.py",
     "experiments/checking.py", "experiments/corpus_view.py", "experiments/doctor.py", "experiments/driver.py",
     "experiments/foreign/facts.py", "experiments/judge.py", "experiments/outcome.py", "experiments/progress.py",

@@ -93,9 +93,10 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(wheel: Path
 
 @pytest.mark.slow
 def test_a_fresh_installation_runs_the_first_study(installed: Path, tmp_path: Path) -> None:
-    """In a folder of a user who has an ``experiments`` of their own."""
+    """In a folder of a user who has an ``experiments`` and a ``studies.py`` of their own."""
     (tmp_path / "experiments").mkdir()
-    (tmp_path / "experiments" / "__init__.py").write_text("raise SystemExit('the wrong package')")
+    for name in ("experiments/__init__.py", "studies.py"):
+        (tmp_path / name).write_text("raise SystemExit('the wrong package')")
     bin_ = installed / "bin"
     said = call(bin_ / "mmstudy", "run", "track_vs_multimodal", *SHRUNK, cwd=tmp_path)
     assert "Too few repeats: nothing can be said about" in said

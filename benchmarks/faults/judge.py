@@ -36,7 +36,7 @@ _GRACE_OF_NODES = 10.0
 
 def judge(case: Case) -> None:
     """Add to the case's problems what does not hold."""
-    for check in (_table, _words, _processes, _files, _locks, _mirror):
+    for check in (_table, _words, _processes, _files, _locks, _mirror, _models):
         try:
             case.problems.extend(check(case))
         except (OSError, ValueError, KeyError, sqlite3.Error) as problem:
@@ -212,20 +212,22 @@ def _metrics(run: _Run, expected: _Run) -> Iterator[str]:
 
 
 def _artifacts(case: Case, run: _Run, expected: _Run) -> Iterator[str]:
-    def names(one: _Run) -> set[str]:
-        return {path.relative_to(one.artifacts).as_posix() for path in one.artifacts.rglob("*") if path.is_file()}
-
     name = "/".join(run.key)
     if not run.artifacts.is_relative_to(case.home if case.tracked is None else case.tracked.parent):
         yield f"{name} has its artifacts outside: {run.artifacts}"
         return
-    if names(run) != names(expected):
-        yield f"{name} has other artifacts in MLflow: {sorted(names(run) ^ names(expected))}"
+    mine, its = _files_in(run.artifacts), _files_in(expected.artifacts)
+    if mine != its:
+        yield f"{name} has other artifacts in MLflow: {sorted(mine ^ its)}"
     fingerprint = run.tags["mmstudy.fingerprint"]
     for file in ("record.json", "history.json"):
         mine, its = run.artifacts / file, case.home / "runs" / fingerprint / file
         if mine.exists() and _is_whole(its) and mine.read_bytes() != its.read_bytes():
             yield f"{name} has another {file} in MLflow than in the home"
+
+
+def _files_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 def _is_whole(path: Path) -> bool:
@@ -235,3 +237,64 @@ def _is_whole(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A logged model of the tracking store.
+
+    Args:
+        arm, run: its arm, and the fingerprint of the run that trained it. status: of MLflow's, 2 for READY.
+        metrics: with their last values.
+    """
+
+    arm: str
+    run: str
+    status: int
+    artifacts: Path
+    metrics: dict[str, float]
+
+
+def _logged_models(path: Path) -> list[_Model]:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
+        found = []
+        columns = "model_id, status, artifact_location"
+        for model, status, uri in store.execute(
+            f"SELECT {columns} FROM logged_models WHERE lifecycle_stage = 'active'"
+        ):
+            tags = dict(store.execute("SELECT tag_key, tag_value FROM logged_model_tags WHERE model_id = ?", (model,)))
+            rows = store.execute(
+                "SELECT metric_name, metric_value FROM logged_model_metrics WHERE model_id = ? ORDER BY metric_step",
+                (model,),
+            )
+            metrics = {name: value for name, value in rows if not name.startswith(_OF_MOMENTS)}
+            arm, run = tags.get("mmstudy.arm", ""), tags.get("mmstudy.fingerprint", "")
+            found.append(_Model(arm, run, status, Path(unquote(urlsplit(uri).path)), metrics))
+        return found
+
+
+_READY = 2
+
+
+def _models(case: Case) -> Iterator[str]:
+    models = _logged_models(case.tracked or case.home / "mlflow.db")
+    expected = {model.arm: model for model in _logged_models(case.expected.home / "mlflow.db")}
+    for arm, count in Counter(model.arm for model in models).items():
+        if count > 1:
+            yield f"arm {arm} has {count} models in MLflow"
+    for arm in expected.keys() - {model.arm for model in models}:
+        yield f"arm {arm} has no model in MLflow"
+    for model in models:
+        its = expected.get(model.arm)
+        if its is None:
+            yield f"a model of arm {model.arm} in MLflow is of no arm of the study"
+            continue
+        if model.status != _READY:
+            yield f"the model of arm {model.arm} in MLflow is not READY but {model.status}"
+        if model.run != its.run:
+            yield f"the model of arm {model.arm} in MLflow is of run {model.run} instead of {its.run}"
+        if model.metrics != its.metrics:
+            yield f"the model of arm {model.arm} in MLflow has other numbers: {model.metrics} instead of {its.metrics}"
+        mine, wanted = _files_in(model.artifacts), _files_in(its.artifacts)
+        if mine != wanted:
+            yield f"the model of arm {model.arm} in MLflow has other files: {sorted(mine ^ wanted)}"

@@ -30,7 +30,8 @@ class Forked:
     """A process of the zygote.
 
     Args:
-        role: ``driver``, ``worker`` or ``server``. words: its arguments. env: its whole environment.
+        role: ``driver``, ``worker``, ``server``, or ``code`` with the words ``-c`` and Python code before its own.
+        words: its arguments. env: its whole environment.
         stdin, stdout, stderr: :data:`subprocess.PIPE`, or an open file.
     """
 

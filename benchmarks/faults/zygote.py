@@ -190,6 +190,11 @@ def _do(role: str) -> None:
             from benchmarks.faults.tracking import main
 
             main()
+        case "code":
+            _listen(role)
+            # As with ``python -c``.
+            code = sys.argv.pop(1)
+            exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
         case _:
             raise AssertionError(role)
 

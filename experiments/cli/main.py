@@ -27,6 +27,7 @@ from experiments.cli.options import (
     MetricOption,
     MlflowMetricsOption,
     OnOption,
+    PackOption,
     PresetOption,
     QuietOption,
     RepeatsOption,
@@ -203,6 +204,7 @@ def run(
     threads: ThreadsOption = None,
     device: DeviceOption = Device.cpu,
     on: OnOption = None,
+    pack: PackOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed runs again.")] = False,
     strict: StrictOption = False,
     quiet: QuietOption = False,
@@ -219,7 +221,7 @@ def run(
     from experiments.progress import Screen
 
     use_metrics(mlflow_metrics)
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on, pack)
     try:
         with Screen(level=level_of(quiet, verbose)) as screen:
             outcome = run_study(study, context.obj.root, options, display=screen, retry_failed=retry_failed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -114,6 +114,27 @@ OnOption = Annotated[
         "MMSTUDY_ON, else local.",
     ),
 ]
+
+
+def _pack(text: str) -> int | str:
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter("auto, or a number of runs") from None
+
+
+PackOption = Annotated[
+    Any,
+    typer.Option(
+        "--pack",
+        parser=_pack,
+        metavar="N|auto",
+        help="Train N repeats of an arm as one batch: on a graphics card about as many kernels as for one. auto: as "
+        "many as the card holds, and none without a card. Results differ by rounding alone.",
+    ),
+]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit code 1 when any check warns.")]
 QuietOption = Annotated[
@@ -144,6 +165,7 @@ def options_of(
     device: Device,
     threads: int | None = None,
     on: str | None = None,
+    pack: int | Literal["auto"] | None = None,
 ) -> Options:
     from experiments.launchers.engine import read_engine
     from experiments.planning.request import Options
@@ -159,6 +181,7 @@ def options_of(
         device=device.value,
         threads=threads,
         engine=read_engine(on),
+        pack=pack,
     )
 
 

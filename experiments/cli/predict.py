@@ -83,16 +83,15 @@ def predict(
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
     chosen: Which = models
-    found = trained_arm(study, context.obj, options, arm).predict(new, chosen)
-    for path in found.write(out, file_format.value):
+    found = trained_arm(study, context.obj, options, arm).write(new, out, chosen, file_format.value)
+    for path in found.paths:
         typer.echo(f"{path}")
-    items = len(set(found.values["item"])) if len(found.values) else 0
     by = counted(found.models, "model")
     typer.echo(
         say(
             "{items}, {values}, by {models} of arm '{arm}'",
-            items=counted(items, "item"),
-            values=counted(len(found.values), "value"),
+            items=counted(found.items, "item"),
+            values=counted(found.values, "value"),
             models=by,
             arm=arm,
         )

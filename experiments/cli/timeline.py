@@ -91,6 +91,9 @@ def timeline(
     close: Annotated[
         bool, typer.Option("--close-gaps", help="Take out the times in which no track shows anything.")
     ] = False,
+    sound: Annotated[
+        bool, typer.Option("--sound/--no-sound", help="Write the sound of --video, linked to the clips.")
+    ] = True,
     fps: Annotated[
         Any,
         typer.Option("--fps", parser=_rate, metavar="R", help="Frames a second; default as --video, else 30."),
@@ -131,7 +134,8 @@ def timeline(
         raise CorpusError("the footage must be a file", found="none", where=str(video), next_step="Check --video")
     own = None if video is None or (fps and size) else _shape(video)
     width, height = size or (own[1:] if own else (WIDTH, HEIGHT))
-    footage = Footage(rate_of(float(fps or (own[0] if own else RATE))), width, height, video)
+    channels = 0 if video is None or not sound else _channels(video)
+    footage = Footage(rate_of(float(fps or (own[0] if own else RATE))), width, height, video, channels)
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
     opened = trained_arm(study, context.obj, options, arm)
     chosen: Which = models
@@ -156,6 +160,18 @@ def _shape(video: Path) -> tuple[Fraction, int, int] | None:
         typer.echo(say("note: without mmstudy[footage] the frame and the rate of --video are not known"), err=True)
         return None
     return shape_of(video)
+
+
+def _channels(video: Path) -> int:
+    """Of the footage's sound; 0, with a note, where nothing here can open it."""
+    from mmcore.language import say
+
+    try:
+        from experiments.footage.media import survey
+    except ImportError:
+        typer.echo(say("note: without mmstudy[footage] the sound of --video is not known"), err=True)
+        return 0
+    return survey(video).channels
 
 
 def _summary(edit: Edit, cutting: Cutting) -> str:

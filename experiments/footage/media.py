@@ -51,7 +51,7 @@ class Survey:
         start: the container's first time stamp in seconds, which becomes time 0.
         seconds: the length that the file claims; None where it claims none.
         video, audio, text: the chosen streams' numbers in the file; None where there is none.
-        notes: which of several streams was chosen, and why.
+        notes: which of several streams was chosen, and why. channels: of the chosen sound.
     """
 
     start: float
@@ -60,6 +60,7 @@ class Survey:
     audio: int | None
     text: int | None
     notes: tuple[str, ...] = ()
+    channels: int = 0
 
 
 @dataclass
@@ -138,6 +139,7 @@ def survey(path: Path) -> Survey:
             None if sound is None else sound.index,
             texts[0].index if texts else None,
             tuple(notes),
+            0 if sound is None else sound.channels,
         )
 
 

@@ -62,6 +62,18 @@ def runs_on(card: Card, needed: float) -> int:
     return max(1, int(_USED * card.memory / (_ROOM * needed + _CONTEXT)))
 
 
+def room_on(card: Card, needed: float) -> int:
+    """How many runs of one process a card's memory holds, at least one; 1 where nobody knows.
+
+    Example:
+        >>> room_on(Card("0", 16 * 2**30), needed=2**30)
+        6
+    """
+    if not needed or card.memory is None:
+        return 1
+    return max(1, int((_USED * card.memory - _CONTEXT) / (_ROOM * needed)))
+
+
 def dealt(there: tuple[Card, ...], worker: int, part: float) -> str:
     """What ``CUDA_VISIBLE_DEVICES`` is for a worker.
 

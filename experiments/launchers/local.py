@@ -25,6 +25,11 @@ THREAD_VARIABLES = (
 )  # fmt: skip
 """From which libraries learn their number of threads as they are imported; workers are given all of them."""
 
+MEMORY_VARIABLES = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+"""How the GNU C library deals with memory that a training step gives back: it keeps it for the next step, in place of
+giving it to the system and taking it again page by page. Other libraries do not know them; the user's own come first.
+"""
+
 
 @dataclass(eq=False)
 class _Worker:
@@ -136,12 +141,16 @@ def start_worker(
         foreign: it serves training code of the user's own alone, and need not import our libraries.
         extra: more environment variables.
     """
-    environment = os.environ | {
-        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": os.pathsep.join([str(code_root()), *filter(None, [os.environ.get("PYTHONPATH")])]),
-        **(extra or {}),
-    }
+    environment = (
+        ({} if foreign else MEMORY_VARIABLES)
+        | dict(os.environ)
+        | {
+            **dict.fromkeys(THREAD_VARIABLES, str(threads)),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": os.pathsep.join([str(code_root()), *filter(None, [os.environ.get("PYTHONPATH")])]),
+            **(extra or {}),
+        }
+    )
     # Ctrl-C goes to the driver alone, which then stops its workers in order.
     windows = sys.platform == "win32"
     flags: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -28,6 +29,8 @@ class Job:
         analyses: what to ask of the finished run; empty: train it.
         code: the training code of the user's own; None: mmstudy trains.
         threads: that the worker was given.
+        beside: other runs, to be trained with this one as one batch; they have none beside them.
+        unpacked: why it is trained alone though runs were to be packed, for its record.
     """
 
     fingerprint: str
@@ -40,7 +43,19 @@ class Job:
     analyses: tuple[Analysis, ...] = ()
     code: TrainingCode | None = None
     threads: int = 1
+    beside: tuple[Job, ...] = ()
+    unpacked: str | None = None
     say: Literal["job"] = field(default="job", kw_only=True)
+
+
+def runs_of(job: Job) -> tuple[Job, ...]:
+    """The runs of a job, each as a job of its own."""
+    return (replace(job, beside=()), *job.beside)
+
+
+def as_pack(runs: Sequence[Job]) -> Job | None:
+    """The runs as one job; None where there is none."""
+    return replace(runs[0], beside=tuple(runs[1:])) if runs else None
 
 
 @dataclass(frozen=True)

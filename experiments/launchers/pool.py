@@ -11,11 +11,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
-from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Refused, Stop, Stopped, decode
+from experiments.launchers.messages import (
+    Finished,
+    GivenUp,
+    Job,
+    Lost,
+    Message,
+    Refused,
+    Stop,
+    Stopped,
+    as_pack,
+    decode,
+    runs_of,
+)
 from mmcore.errors import LaunchError, MMStudyError
 
 MAX_DEATHS = 3
 """A job is not tried again after this many workers have died on it: the cause is then the job, not chance."""
+
+MAX_DEATHS_OF_A_PACK = 2
+"""After this many, the runs of a pack are tried one by one: together they may need more memory than there is."""
 
 _STARTUP_DEATHS = 3
 
@@ -147,15 +162,20 @@ class Pool(ABC, Generic[W]):
     def add(self, *jobs: Job) -> None:
         """Hand in more jobs; they are done after those that wait already."""
         self._waiting.extend(jobs)
-        self._open_jobs += len(jobs)
+        self._open_jobs += sum(1 + len(job.beside) for job in jobs)
 
     def stop(self, fingerprint: str) -> None:
         """Ask for a job not to be gone on with; :class:`Stopped` follows, or :class:`Finished` where it was quicker."""
-        for job in [job for job in self._waiting if job.fingerprint == fingerprint]:
-            self._waiting.remove(job)
-            self._open_jobs -= 1
+        for at, job in [*enumerate(self._waiting)]:
+            left = _without(job, fingerprint)
+            if left is not job:
+                self._open_jobs -= 1
+                if left is None:
+                    self._waiting.remove(job)
+                    break
+                self._waiting[at] = left
         for worker in self._workers:
-            if worker.job is not None and worker.job.fingerprint == fingerprint:
+            if worker.job is not None and _without(worker.job, fingerprint) is not worker.job:
                 worker.send(Stop(fingerprint))
 
     @property
@@ -175,7 +195,7 @@ class Pool(ABC, Generic[W]):
             raise MMStudyError(message.error["rule"] or "", **_but(message.error, "rule"))
         if isinstance(message, Finished | Stopped):
             self._open_jobs -= 1
-            worker.job = None
+            worker.job = None if worker.job is None else _without(worker.job, message.fingerprint)
         on_message(message)
 
     def _lost(self, worker: W, deaths: dict[str, int], on_message: Callable[[Message], None]) -> None:
@@ -194,13 +214,21 @@ class Pool(ABC, Generic[W]):
             self._workers[self._workers.index(worker)] = self._start(worker.number)
         if lost is None:
             return
-        deaths[lost.fingerprint] = count = deaths.get(lost.fingerprint, 0) + death.blames_job
-        if count < MAX_DEATHS:
-            self._waiting.appendleft(lost)
-            on_message(Lost(lost.fingerprint, count, death.exit_code, death.why))
+        again: list[Job] = []
+        for run in runs_of(lost):
+            deaths[run.fingerprint] = count = deaths.get(run.fingerprint, 0) + death.blames_job
+            if count < MAX_DEATHS:
+                again.append(run)
+                on_message(Lost(run.fingerprint, count, death.exit_code, death.why))
+            else:
+                self._open_jobs -= 1
+                on_message(GivenUp(run.fingerprint, count, death.log, death.why))
+        together = max(deaths[run.fingerprint] for run in again) < MAX_DEATHS_OF_A_PACK if again else False
+        pack = as_pack(again)
+        if together and pack is not None:
+            self._waiting.appendleft(pack)
         else:
-            self._open_jobs -= 1
-            on_message(GivenUp(lost.fingerprint, count, death.log, death.why))
+            self._waiting.extendleft(reversed(again))
 
     def _next(self) -> tuple[W, str | None] | tuple[None, None]:
         try:
@@ -226,7 +254,15 @@ class Pool(ABC, Generic[W]):
 
     def _choose(self) -> Job | None:
         """The job to do next, of those that wait; None: each must wait for another process."""
-        return next((job for job in self._waiting if not self._busy(job.fingerprint)), self._waiting[0])
+        free = (job for job in self._waiting if not any(self._busy(run.fingerprint) for run in runs_of(job)))
+        return next(free, self._waiting[0])
+
+
+def _without(job: Job, fingerprint: str) -> Job | None:
+    """What is left of a job without one of its runs; None: nothing. The job itself where it has no such run."""
+    if all(run.fingerprint != fingerprint for run in (job, *job.beside)):
+        return job
+    return as_pack([run for run in runs_of(job) if run.fingerprint != fingerprint])
 
 
 def tail(log: Path) -> str:

@@ -10,13 +10,25 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TextIO, TypeAlias
 
 from experiments.launchers.load import Gauge
-from experiments.launchers.messages import Finished, Job, Refused, Started, Stop, Stopped, Told, decode, encode
+from experiments.launchers.messages import (
+    Finished,
+    Job,
+    Refused,
+    Said,
+    Started,
+    Stop,
+    Stopped,
+    Told,
+    decode,
+    encode,
+    runs_of,
+)
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import MMStudyError, RunStopped
 from mmcore.events import Event, OnEvent
@@ -27,6 +39,10 @@ FOREIGN = "foreign"
 Do: TypeAlias = Callable[[Job, OnEvent], str]
 """Does a job; returns its status."""
 
+DoPack: TypeAlias = Callable[[tuple[Job, ...], Mapping[str, OnEvent]], Iterator[tuple[str, str | MMStudyError]]]
+"""Does the runs of a pack, each with its own listener; yields a run's fingerprint with its status, or with what ended
+it, once it is over."""
+
 
 def main() -> None:
     """Serve jobs until told to stop."""
@@ -36,7 +52,10 @@ def main() -> None:
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     unwanted: set[str] = set()
     threading.Thread(target=_listen, args=(sys.stdin, jobs, unwanted), daemon=True).start()
-    _serve(jobs, unwanted, channel, _foreign_training() if FOREIGN in sys.argv[1:] else _training())
+    if FOREIGN in sys.argv[1:]:
+        _serve(jobs, unwanted, channel, _foreign_training(), None)
+    else:
+        _serve(jobs, unwanted, channel, *_training())
 
 
 def _listen(source: TextIO, jobs: queue.SimpleQueue[Job], unwanted: set[str]) -> None:
@@ -53,30 +72,47 @@ def _listen(source: TextIO, jobs: queue.SimpleQueue[Job], unwanted: set[str]) ->
     os._exit(0)
 
 
-def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO, do: Do) -> None:
+def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO, do: Do, do_pack: DoPack | None) -> None:
     gauge = Gauge(with_children=FOREIGN in sys.argv[1:])
-    while True:
-        job = jobs.get()
-        fingerprint = job.fingerprint
-        channel.write(encode(Started(fingerprint)))
 
-        def on_event(event: Event, name: str = fingerprint) -> None:
+    def listener(name: str) -> OnEvent:
+        def on_event(event: Event) -> None:
             _tell(channel, encode(Told(name, event)))
             if name in unwanted:
                 raise RunStopped("the driver stopped this run")
 
+        return gauge.watched(on_event)
+
+    while True:
+        job = jobs.get()
+        runs = runs_of(job)
+        for run in runs:
+            channel.write(encode(Started(run.fingerprint)))
+        if do_pack is not None and len(runs) > 1:
+            hear = {run.fingerprint: listener(run.fingerprint) for run in runs}
+            for name, ended in do_pack(runs, hear):
+                _tell(channel, encode(_said_of(name, ended)))
+            continue
         try:
-            status = do(job, gauge.watched(on_event))
-        except RunStopped:
-            _tell(channel, encode(Stopped(fingerprint)))
+            ended = do(job, listener(job.fingerprint))
         except MMStudyError as error:
-            parts = {name: getattr(error, name) for name in ("rule", "expected", "found", "next_step", "where")}
-            _tell(channel, encode(Refused(fingerprint, parts)))
-        else:
-            _tell(channel, encode(Finished(fingerprint, status)))
+            ended = error
+        _tell(channel, encode(_said_of(job.fingerprint, ended)))
 
 
-def _training() -> Do:
+def _said_of(name: str, ended: str | MMStudyError) -> Said:
+    """How a job ended, in a message."""
+    match ended:
+        case RunStopped():
+            return Stopped(name)
+        case MMStudyError():
+            parts = {part: getattr(ended, part) for part in ("rule", "expected", "found", "next_step", "where")}
+            return Refused(name, parts)
+        case status:
+            return Finished(name, status)
+
+
+def _training() -> tuple[Do, DoPack]:
     """Runs and analyses of mmstudy's own models."""
     # Heavy imports happen while the driver still prepares the data.
     from functools import cache
@@ -85,6 +121,7 @@ def _training() -> Do:
 
     from experiments.examine import examine
     from experiments.execute import trial
+    from experiments.execute_pack import InPack, trial_pack
     from mmcore.data.prepared import open_prepared
 
     # Only possible before torch has computed anything; a run sets the threads within an operation itself.
@@ -98,11 +135,18 @@ def _training() -> Do:
         prepared = partial(opened, Path(job.prepared))
         if job.analyses:
             return "failed" if examine(config, job.analyses, workdir, prepared, on_event) else "done"
-        return trial(
-            config, workdir, prepared, study=job.study, arm=job.arm, fingerprint=job.fingerprint, on_event=on_event
-        ).status
+        about = {"study": job.study, "arm": job.arm, "fingerprint": job.fingerprint, "unpacked": job.unpacked}
+        return trial(config, workdir, prepared, on_event=on_event, **about).status
 
-    return do
+    def do_pack(runs: tuple[Job, ...], on_event: Mapping[str, OnEvent]) -> Iterator[tuple[str, str | MMStudyError]]:
+        members: list[InPack] = []
+        for run in runs:
+            assert isinstance(run.config, RunConfig)
+            hear = on_event[run.fingerprint]
+            members.append(InPack(run.config, Path(run.workdir), run.study, run.arm, run.fingerprint, hear))
+        yield from trial_pack(members, partial(opened, Path(runs[0].prepared)))
+
+    return do, do_pack
 
 
 def _foreign_training() -> Do:

@@ -11,6 +11,8 @@ from mmcore.limits import MOST_REPEATS
 
 MOST_WORKERS = 1_024
 """Worker processes, and threads of each."""
+MOST_PACKED = 1_024
+"""Runs that are trained as one batch."""
 _DEEPEST = 64
 
 
@@ -41,6 +43,19 @@ def check_numbers(repeats: object, workers: int | None, threads: int | None) -> 
     ):  # fmt: skip
         if isinstance(value, int) and (isinstance(value, bool) or not 1 <= value <= most):
             raise StudyError(f"--{flag} takes a number from 1 to {most:,}", found=str(value)[:40], where=f"--{flag}")
+
+
+def check_pack(value: object) -> None:
+    """Refuse a size of packs that is none.
+
+    Raises:
+        StudyError: it is neither ``auto`` nor a number within its bounds.
+    """
+    number = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_PACKED
+    if value not in (None, "auto") and not number:
+        raise StudyError(
+            f"--pack takes auto, or a number of runs from 1 to {MOST_PACKED:,}", found=str(value)[:40], where="--pack"
+        )
 
 
 def check_changes(changes: Iterable[tuple[str, Any]]) -> None:

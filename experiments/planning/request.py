@@ -20,7 +20,7 @@ from experiments.corpora import CorpusPlace, items_of, locate
 from experiments.foreign.source import OwnTraining, runner_digest, source_of
 from experiments.home import Home
 from experiments.launchers.engine import Engine, LocalEngine
-from experiments.planning.checked import check_changes, check_numbers, check_texts
+from experiments.planning.checked import check_changes, check_numbers, check_pack, check_texts
 from experiments.planning.costs import Costs
 from experiments.planning.windows import Fit, Ruler
 from mmcore.analyses import ErrorsAnalysis
@@ -63,6 +63,8 @@ class Options:
         match: ``parameters``, ``flops`` or ``none``; None: the study's.
         storage: address of a database for searches; None: ``MMSTUDY_STORAGE``, else a file in the home.
         engine: on what the runs are trained.
+        pack: repeats of an arm that are trained as one batch at most; ``auto``: as many as a graphics card holds, and
+            none without one; None: none.
 
     Raises:
         StudyError: an empty text, a number out of bounds, a path that is set twice, a value that no file can hold.
@@ -79,6 +81,7 @@ class Options:
     match: Literal["parameters", "flops", "none"] | None = None
     storage: str | None = None
     engine: Engine = _LOCAL
+    pack: int | Literal["auto"] | None = None
 
     def __post_init__(self) -> None:
         if self.corpus is not None:
@@ -87,6 +90,7 @@ class Options:
         named = {"corpus": self.corpus, "preset": self.preset, "metric": self.metric, "storage": self.storage}
         check_texts({flag: None if value is None else str(value) for flag, value in named.items()})
         check_numbers(self.repeats, self.workers, self.threads)
+        check_pack(self.pack)
         check_changes(self.changes)
 
 

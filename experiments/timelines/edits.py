@@ -11,6 +11,7 @@ import numpy as np
 from experiments.timelines.forecast import Forecast, seen
 from experiments.timelines.model import Account, Clip, Curve, Keyframe, Marker, Rate, Timeline, Track, Transform, still
 from experiments.timelines.numbers import exact
+from experiments.timelines.sound import sound_of
 from experiments.timelines.stretches import MOST_THRESHOLDS, same_codes, simplified, stretches, switched_SK
 from mmcore.errors import ConfigError
 
@@ -73,12 +74,14 @@ class Footage:
 
     Args:
         video: the item's own footage, which every track shows; None: a track shows media named after its asset.
+        channels: of the footage's sound; 0: it has none, or none is wanted.
     """
 
     rate: Rate
     width: int
     height: int
     video: Path | None = None
+    channels: int = 0
 
 
 def edit_of(forecast: Forecast, cutting: Cutting, footage: Footage) -> Edit:
@@ -116,6 +119,8 @@ def edit_of(forecast: Forecast, cutting: Cutting, footage: Footage) -> Edit:
         height=footage.height,
         markers=tuple(sorted(markers, key=lambda marker: marker.time)),
         left_out=account.lines(),
+        sound=sound_of(tracks) if footage.channels else (),
+        channels=footage.channels,
     )
     kept = seen([(float(clip.start), float(clip.end)) for track in tracks for clip in track.clips])
     return Edit(timeline, threshold, kept, float(bounds_S[-1] - bounds_S[0]), float(np.nanmax(forecast.active_SK)))
@@ -229,4 +234,5 @@ def close_gaps(timeline: Timeline) -> Timeline:
         for track in timeline.tracks
     )
     markers = tuple(replace(one, time=one.time - shift.get(one.time, Fraction(0))) for one in timeline.markers)
-    return replace(timeline, tracks=tracks, markers=markers)
+    sound = sound_of(tracks) if timeline.sound else ()
+    return replace(timeline, tracks=tracks, markers=markers, sound=sound)

@@ -13,14 +13,21 @@ from fractions import Fraction
 
 from experiments.timelines.model import Account, Clip, Marker, Rate, Timeline, Track, Transition, without_overlaps
 from experiments.timelines.numbers import broken, exact, frames_of_timecode, rate_of
+from experiments.timelines.sound import side_by_side
 from mmcore.errors import CorpusError
 
 EVENT = re.compile(
     r"^\s*(?P<number>\d+)\s+(?P<reel>\S+)\s+(?P<channel>\S+)\s+(?P<kind>C|D|W\d*|K\S*)\s+(?:(?P<length>\d{1,4})\s+)?"
     r"(?P<times>[\d:;.]{11}\s+[\d:;.]{11}\s+[\d:;.]{11}\s+[\d:;.]{11})\s*$"
 )
+SOUND = re.compile(r"A\d*|AA|AA/V|A/V|B")
+"""Channels of events that are heard."""
 MOST_LINES = 1_000_000
 BLACK = "BL"
+
+
+def _channels(channel: str) -> int:
+    return 2 if channel.startswith("AA") else 1
 
 
 @dataclass
@@ -152,19 +159,31 @@ class _Reader:
         rate = replace(rate, drop=self.drop)
         origin = self.origin(rate)
         tracks: dict[int, list[_Event]] = defaultdict(list)
+        heard: list[_Event] = []
         for one in self.events:
             number = self.channel(one)
             if number is not None:
                 tracks[number].append(one)
+            if SOUND.fullmatch(one.channel):
+                heard.append(one)
         markers = tuple(
             Marker(rate.seconds(self.frames(code, rate, at) - origin), note) for at, code, note in self.notes
         )
+        left_out = self.account.lines()
+        self.account = Account()
+        try:
+            sound = side_by_side(self.track(heard, rate, origin).clips)
+        except CorpusError:
+            # Pictures must not be refused for sound that cannot be read.
+            sound = ()
         return Timeline(
             name=self.title,
             rate=rate,
             tracks=tuple(self.track(tracks.get(at, []), rate, origin) for at in range(max(tracks, default=-1) + 1)),
             markers=markers,
-            left_out=self.account.lines(),
+            left_out=left_out,
+            sound=sound,
+            channels=max((_channels(one.channel) for one in heard), default=0),
         )
 
     def channel(self, event: _Event) -> int | None:

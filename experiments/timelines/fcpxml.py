@@ -6,14 +6,18 @@ whose own times begin at its ``start``. Elements in lanes lie above (or, below 0
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from experiments.timelines.fcpxml_adjust import Frame, speed_of, transform_of
-from experiments.timelines.model import Account, Clip, Marker, Rate, Timeline, Track, Transition, without_overlaps
+from experiments.timelines.model import REST, Account, Clip, Marker, Rate, Timeline, Track, Transition, without_overlaps
 from experiments.timelines.numbers import broken, decimal, rational
+from experiments.timelines.sound import side_by_side
 from experiments.timelines.tree import Node
+from mmcore.errors import CorpusError
 
 CLIPS = ("asset-clip", "clip", "video", "title", "ref-clip", "sync-clip", "mc-clip")
 NESTING = ("ref-clip", "sync-clip", "mc-clip")
@@ -48,6 +52,7 @@ class _Reader:
         resources = root.child("resources")
         self.resources = {one.get("id"): one for one in (resources.children if resources else [])}
         self.lanes: dict[int, list[Clip]] = defaultdict(list)
+        self.heard: list[Clip] = []
         self.transitions: dict[int, list[Transition]] = defaultdict(list)
         self.markers: list[Marker] = []
 
@@ -84,6 +89,8 @@ class _Reader:
             height=size[1] if size else None,
             markers=tuple(sorted(self.markers, key=lambda one: one.time)),
             left_out=self.account.lines(),
+            sound=side_by_side(self.heard),
+            channels=self.channels(),
         )
 
     def time(self, node: Node, name: str, default: Fraction = Fraction(0)) -> Fraction:
@@ -162,43 +169,49 @@ class _Reader:
 
     def clip(self, item: Node, begin: Fraction, duration: Fraction, own: Fraction, lane: int) -> None:
         asset = self.resources.get(item.get("ref"))
-        sound = item.get("srcEnable") == "audio" or (asset is not None and asset.tag == "asset" and self.deaf(asset))
-        if item.tag == "audio" or sound:
+        silent = asset is None or asset.tag != "asset" or asset.get("hasAudio") != "1"
+        blind = not silent and asset is not None and asset.get("hasVideo", "0") == "0"
+        if item.tag == "audio" or item.get("srcEnable") == "audio" or blind:
             self.account.add("clip of sound: it has no place in tracks of pictures", item.line)
+            # Pictures must not be refused for sound that cannot be read.
+            with contextlib.suppress(CorpusError):
+                heard = self.clip_of(item, asset, begin, duration, own, Account())
+                self.heard.append(replace(heard, transform=REST))
             return
+        self.lanes[lane].append(self.clip_of(item, asset, begin, duration, own, self.account))
+        if not silent and item.get("srcEnable", "all") == "all":
+            self.heard.append(replace(self.lanes[lane][-1], transform=REST))
+
+    def clip_of(
+        self, item: Node, asset: Node | None, begin: Fraction, duration: Fraction, own: Fraction, account: Account
+    ) -> Clip:
         inner = next((one for one in item.children if one.tag in ("video", "asset-clip") and not one.get("lane")), None)
         if item.tag in ("clip", "sync-clip") and inner is not None and asset is None:
             asset = self.resources.get(inner.get("ref"))
         nested = item.tag in NESTING
         if nested:
-            self.account.add(
-                f"<{item.tag}> '{item.get('name')}' is one clip: what it holds is not on the tracks", item.line
-            )
+            account.add(f"<{item.tag}> '{item.get('name')}' is one clip: what it holds is not on the tracks", item.line)
         source = (asset.get("name") if asset is not None else "") or item.get("name")
         media = asset.child("media-rep") if asset is not None else None
         path = media.get("src") if media else (asset.get("src") if asset is not None else "")
         size = self.size(self.resources.get(asset.get("format"))) if asset is not None else None
-        speed, first = speed_of(item, own, self.account, self.file)
+        speed, first = speed_of(item, own, account, self.file)
         media_start = self.time(asset, "start") if asset is not None and asset.tag == "asset" else Fraction(0)
         rest = own if item.tag in ("video", "title") and asset is not None and asset.tag == "effect" else media_start
-        self.lanes[lane].append(
-            Clip(
-                name=item.get("name"),
-                source=source,
-                path=path or None,
-                start=begin,
-                duration=duration,
-                source_start=first - rest,
-                speed=speed,
-                enabled=item.get("enabled", "1") != "0",
-                nested=nested,
-                transform=transform_of(
-                    item, own, self.frame, Frame(*size) if size else self.frame, self.account, self.file
-                ),
-            )
+        return Clip(
+            name=item.get("name"),
+            source=source,
+            path=path or None,
+            start=begin,
+            duration=duration,
+            source_start=first - rest,
+            speed=speed,
+            enabled=item.get("enabled", "1") != "0",
+            nested=nested,
+            transform=transform_of(item, own, self.frame, Frame(*size) if size else self.frame, account, self.file),
         )
 
-    @staticmethod
-    def deaf(asset: Node) -> bool:
-        """Whether an asset says that it has sound and says nothing of pictures."""
-        return asset.get("hasAudio") == "1" and asset.get("hasVideo", "0") == "0"
+    def channels(self) -> int:
+        """Of the sound of the first asset that says it."""
+        said = [one.get("audioChannels") for one in self.resources.values() if one.get("hasAudio") == "1"]
+        return next((int(text) for text in said if text.isascii() and text.isdigit() and len(text) < 4), 0)

@@ -209,9 +209,11 @@ class Timeline:
 
     Args:
         name: of the sequence. rate: of its frames.
-        tracks: those of pictures, from the lowest up; sound is left out.
+        tracks: those of pictures, from the lowest up.
         width, height: of its frame in pixels; None where the file does not say.
         markers: notes on it. left_out: what the file holds besides, which was not read.
+        sound: tracks of sound, whose clips have no transform; it is no part of the table that models learn from.
+        channels: of that sound; 0: unknown, or there is none.
     """
 
     name: str
@@ -221,6 +223,8 @@ class Timeline:
     height: int | None = None
     markers: tuple[Marker, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    sound: tuple[Track, ...] = ()
+    channels: int = 0
 
     @property
     def duration(self) -> Fraction:

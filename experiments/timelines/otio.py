@@ -81,7 +81,8 @@ class _Reader:
             raise broken("a timeline must have a time with a rate", "none", self.file)
         self.rate = rate_of(fps, bool(own.get("drop")))
         markers = [*_list(stack, "markers")]
-        tracks = []
+        tracks: list[Track] = []
+        heard: list[tuple[Object, str]] = []
         for at, one in enumerate(_list(stack, "children")):
             place = f"tracks.children[{at}]"
             if schema_of(one) != "Track":
@@ -89,9 +90,16 @@ class _Reader:
                 continue
             if one.get("kind") != "Video":
                 self.account.add(f"track of kind {one.get('kind')}: only pictures are read")
+                if one.get("kind") == "Audio":
+                    heard.append((one, place))
                 continue
             tracks.append(self.track(one, place))
-        width, height = (own.get(name) for name in ("width", "height"))
+        width, height, channels = (own.get(name) for name in ("width", "height", "channels"))
+        left_out = self.account
+        # What moves or filters sound is part of no table, and so is not listed.
+        self.account = Account()
+        sound = tuple(track for one in heard if (track := self.heard(*one)) is not None)
+        self.account = left_out
         return Timeline(
             name=str(root.get("name") or ""),
             rate=self.rate,
@@ -100,7 +108,16 @@ class _Reader:
             height=height if isinstance(height, int) else None,
             markers=tuple(self.marker(one, f"markers[{at}]") for at, one in enumerate(markers)),
             left_out=self.account.lines(),
+            sound=sound,
+            channels=channels if isinstance(channels, int) else 0,
         )
+
+    def heard(self, node: Object, place: str) -> Track | None:
+        """A track of sound; None where it cannot be read, since pictures must not be refused for it."""
+        try:
+            return self.track(node, place)
+        except CorpusError:
+            return None
 
     def first_rate(self, root: Object) -> float | None:
         """Frames a second of the first clip or gap, else of the timeline's start."""

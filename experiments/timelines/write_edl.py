@@ -29,10 +29,17 @@ def edl_of(timeline: Timeline) -> tuple[bytes, tuple[LeftOut, ...]]:
             if not (one.clip.enabled and track.enabled):
                 account.add("clip that is switched off: an edit list has no such clips")
                 continue
-            events.append((one.first, number, one))
-    for at, (_, number, one) in enumerate(sorted(events, key=lambda event: event[:2]), start=1):
+            events.append((one.first, number, "V" if number == 1 else f"V{number}", one))
+    both = "AA" if timeline.channels > 1 else "A"
+    for below, track in enumerate(timeline.sound):
+        if below:
+            account.add("second track of sound: an edit list has one here")
+            break
+        events += [(one.first, len(timeline.tracks) + 1, both, one) for one in placed(track, timeline, account)]
+    if timeline.sound and timeline.channels > len("AA"):
+        account.add("channels of sound above the second: an edit list has two")
+    for at, (_, _, channel, one) in enumerate(sorted(events, key=lambda event: event[:2]), start=1):
         clip = one.clip
-        channel = "V" if number == 1 else f"V{number}"
         used = one.frames if clip.speed == 1 else max(1, round(one.frames * abs(clip.speed)))
         codes = [timecode(max(0, frame), rate) for frame in (
             one.source, one.source + used, one.first, one.first + one.frames

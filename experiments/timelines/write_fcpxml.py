@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 from experiments.timelines.fcpxml_adjust import SIDES
 from experiments.timelines.model import Account, Curve, LeftOut, Timeline
 from experiments.timelines.placed import Placed, changed, moves, placed, plain, size_of, together, url_of, without_holds
+from experiments.timelines.sound import same_place
 
 VERSION = "1.10"
 
@@ -36,6 +37,9 @@ def fcpxml_of(timeline: Timeline) -> tuple[bytes, tuple[LeftOut, ...]]:
             account.add("track that is switched off: its clips are written as switched off")
         for one in placed(track, timeline, account):
             writer.clip(gap, one, lane, track.enabled)
+    for below, parts in enumerate(writer.heard, start=1):
+        for one in parts:
+            writer.sound(gap, one, -below)
     for marker in timeline.markers:
         attributes = {"start": _time(timeline.rate.on_frame(marker.time)), "value": marker.name or "marker"}
         if marker.duration:
@@ -57,6 +61,8 @@ class _Writer:
         self.timeline, self.size, self.account, self.resources = timeline, size, account, resources
         self.assets: dict[tuple[str, str | None], tuple[str, ET.Element]] = {}
         self.frame = 1 / timeline.rate.fps
+        self.heard = [placed(track, timeline, account) for track in timeline.sound]
+        """Sound that no clip of pictures has yet."""
 
     def asset(self, one: Placed) -> str:
         key = (one.clip.source, one.clip.path)
@@ -66,6 +72,10 @@ class _Writer:
                 self.resources, "asset", id=identity, name=one.clip.source, start="0s", hasVideo="1", format="r1"
             )
             ET.SubElement(node, "media-rep", kind="original-media", src=url_of(one.clip, self.account))
+            if self.timeline.sound:
+                node.set("hasAudio", "1")
+                node.set("audioSources", "1")
+                node.set("audioChannels", str(max(self.timeline.channels, 1)))
             self.assets[key] = identity, node
         identity, node = self.assets[key]
         # An asset must be as long as what its clips use of it.
@@ -75,6 +85,32 @@ class _Writer:
         return identity
 
     def clip(self, gap: ET.Element, one: Placed, lane: int, seen: bool) -> None:
+        clip, start = one.clip, self.timeline.rate.seconds(one.source)
+        node = self.stretch(gap, one, lane)
+        if not (clip.enabled and seen):
+            node.set("enabled", "0")
+        if self.timeline.sound and not (clip.enabled and seen and self.takes(one)):
+            node.set("srcEnable", "video")
+        self.crop(node, one, start)
+        self.transform(node, one, start)
+
+    def takes(self, one: Placed) -> bool:
+        """Whether a clip of pictures has its whole sound with it, as one clip of Final Cut Pro."""
+        for parts in self.heard:
+            for part in parts:
+                if same_place(part, one):
+                    parts.remove(part)
+                    return True
+        return False
+
+    def sound(self, gap: ET.Element, one: Placed, lane: int) -> None:
+        """A clip of sound alone, below the pictures."""
+        node = self.stretch(gap, one, lane)
+        node.set("srcEnable", "audio")
+        node.set("audioRole", "dialogue")
+
+    def stretch(self, gap: ET.Element, one: Placed, lane: int) -> ET.Element:
+        """A clip with its place, media and speed."""
         clip, rate = one.clip, self.timeline.rate
         start, duration = rate.seconds(one.source), rate.seconds(one.frames)
         attributes = {
@@ -85,16 +121,13 @@ class _Writer:
             "start": _time(start),
             "duration": _time(duration),
         }
-        if not (clip.enabled and seen):
-            attributes["enabled"] = "0"
         node = ET.SubElement(gap, "asset-clip", attributes)
         if clip.speed != 1:
             held = ET.SubElement(node, "timeMap")
             last = start + duration * Fraction(clip.speed).limit_denominator(1_000_000)
             for time, value in ((start, start), (start + duration, last)):
                 ET.SubElement(held, "timept", time=_time(time), value=_time(value), interp="linear")
-        self.crop(node, one, start)
-        self.transform(node, one, start)
+        return node
 
     def crop(self, node: ET.Element, one: Placed, start: Fraction) -> None:
         curves = one.clip.transform.curves()

@@ -6,12 +6,15 @@ Blender read, and all ten parameters exactly in ``metadata.mmstudy.transform``: 
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from experiments.timelines.model import REST, Account, Clip, Curve, LeftOut, Rate, Timeline
+from experiments.timelines.model import REST, Account, Clip, Curve, LeftOut, Rate, Timeline, Track
 from experiments.timelines.otio_effects import RESOLVE
 from experiments.timelines.placed import Placed, moves, placed, url_of
+from experiments.timelines.sound import MOST_CHANNELS, same_place
 from mmcore.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,21 +45,48 @@ def otio_of(timeline: Timeline) -> tuple[bytes, tuple[LeftOut, ...]]:
     rate = timeline.rate
     whole = otio.schema.Timeline(timeline.name, global_start_time=_time(0, rate))
     whole.metadata["mmstudy"] = {"drop": rate.drop, "width": timeline.width, "height": timeline.height}
+    if timeline.sound:
+        whole.metadata["mmstudy"]["channels"] = timeline.channels
+    pictures: list[tuple[Placed, otio.schema.Clip]] = []
     for track in timeline.tracks:
-        written = otio.schema.Track(name=track.name, kind=otio.schema.TrackKind.Video)
-        written.enabled = track.enabled
-        at = 0
-        for one in placed(track, timeline, account):
-            if one.first > at:
-                written.append(otio.schema.Gap(source_range=_range(0, one.first - at, rate)))
-            written.append(_clip(one, rate, account))
-            at = one.first + one.frames
-        whole.tracks.append(written)
+        clips = [(one, _clip(one, rate, account)) for one in placed(track, timeline, account)]
+        whole.tracks.append(_track(track, clips, otio.schema.TrackKind.Video, rate))
+        pictures += clips
+    groups = itertools.count(1)
+    for track in timeline.sound:
+        clips = [(one, _clip(one, rate, account)) for one in placed(track, timeline, account)]
+        for one, clip in clips:
+            _link(clip, next((item for other, item in pictures if same_place(other, one)), None), timeline, groups)
+        whole.tracks.append(_track(track, clips, otio.schema.TrackKind.Audio, rate))
     for marker in timeline.markers:
         span = _range(rate.frames(marker.time), rate.frames(marker.duration), rate)
         note = otio.schema.Marker(name=marker.name, marked_range=span, comment=marker.note)
         whole.tracks.markers.append(note)
     return otio.adapters.write_to_string(whole, "otio_json").encode() + b"\n", account.lines()
+
+
+def _track(track: Track, clips: Sequence[tuple[Placed, otio.schema.Clip]], kind: str, rate: Rate) -> otio.schema.Track:
+    import opentimelineio as otio
+
+    written = otio.schema.Track(name=track.name, kind=kind)
+    written.enabled = track.enabled
+    at = 0
+    for one, clip in clips:
+        if one.first > at:
+            written.append(otio.schema.Gap(source_range=_range(0, one.first - at, rate)))
+        written.append(clip)
+        at = one.first + one.frames
+    return written
+
+
+def _link(sound: otio.schema.Clip, picture: otio.schema.Clip | None, timeline: Timeline, groups: Iterator[int]) -> None:
+    """Let DaVinci Resolve move sound and picture together, by its own metadata."""
+    channels = range(min(max(timeline.channels, 1), MOST_CHANNELS))
+    about: dict[str, object] = {"Channels": [{"Source Channel ID": one, "Source Track ID": 0} for one in channels]}
+    if picture is not None:
+        about["Link Group ID"] = next(groups)
+        picture.metadata["Resolve_OTIO"] = {"Link Group ID": about["Link Group ID"]}
+    sound.metadata["Resolve_OTIO"] = about
 
 
 def _time(frames: int, rate: Rate) -> otio.opentime.RationalTime:

@@ -11,8 +11,10 @@ from fractions import Fraction
 
 from experiments.timelines.model import Account, Clip, Marker, Rate, Timeline, Track, Transition, without_overlaps
 from experiments.timelines.numbers import broken, decimal, exact, number_in
+from experiments.timelines.sound import joined
 from experiments.timelines.tree import Node
 from experiments.timelines.xmeml_filters import motion_of
+from mmcore.errors import CorpusError
 
 HOLDERS = ("xmeml", "project", "children", "bin")
 ITEMS = ("clipitem", "generatoritem")
@@ -62,8 +64,13 @@ class _Reader:
         frame = (int(width), int(height)) if width and height else None
         tracks = tuple(self.track(one, rate, frame) for one in (video.all("track") if video else []))
         audio = sequence.child("media", "audio")
-        for one in audio.all("track") if audio else []:
+        heard = audio.all("track") if audio else []
+        for one in heard:
             self.account.add("audio track: sound has no place in tracks of pictures", one.line)
+        left_out = self.account.lines()
+        # What moves or filters sound is part of no table, and so is not listed.
+        self.account = Account()
+        sound, channels = joined([track for one in heard if (track := self.heard(one, rate)) is not None])
         return Timeline(
             name=sequence.value("name"),
             rate=rate,
@@ -71,8 +78,17 @@ class _Reader:
             width=int(width) or None,
             height=int(height) or None,
             markers=tuple(self.marker(one, rate) for one in sequence.all("marker")),
-            left_out=self.account.lines(),
+            left_out=left_out,
+            sound=sound,
+            channels=channels,
         )
+
+    def heard(self, node: Node, rate: Rate) -> Track | None:
+        """A track of sound; None where it cannot be read, since pictures must not be refused for it."""
+        try:
+            return self.track(node, rate, None)
+        except CorpusError:
+            return None
 
     def rate(self, node: Node, default: Rate | None = None) -> Rate:
         found = node.child("rate")

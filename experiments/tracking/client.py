@@ -30,6 +30,7 @@ with warnings.catch_warnings():
         Dataset,
         DatasetInput,
         InputTag,
+        LoggedModel,
         LoggedModelOutput,
         Metric,
         Param,
@@ -47,6 +48,7 @@ __all__ = [
     "Dataset",
     "DatasetInput",
     "InputTag",
+    "LoggedModel",
     "LoggedModelOutput",
     "Metric",
     "MlflowClient",
@@ -60,6 +62,7 @@ __all__ = [
     "get_artifact_repository",
     "make_portable",
     "modelling",
+    "requirements_as_given",
     "talking",
     "tracking_uri",
 ]
@@ -119,6 +122,24 @@ def modelling() -> tuple[ModuleType, ModuleType, ModuleType]:
         import mlflow.pyfunc
         import mlflow.types
     return mlflow.pyfunc, mlflow.models, mlflow.types
+
+
+@contextmanager
+def requirements_as_given() -> Iterator[None]:
+    """Let MLflow write a model's requirements without comparing them with all installed packages.
+
+    They are the versions of what is installed. To compare them MLflow reads the lists of files of every package, which
+    takes a second; a version of MLflow without this name does so again, and no more.
+    """
+    from mlflow.utils import requirements_utils
+
+    name = "_MODULES_TO_PACKAGES"
+    before = getattr(requirements_utils, name, None)
+    setattr(requirements_utils, name, {})
+    try:
+        yield
+    finally:
+        setattr(requirements_utils, name, before)
 
 
 def make_portable(folder: Path) -> None:

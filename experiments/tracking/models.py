@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,8 +18,8 @@ from mmcore.errors import StoreError
 
 SERVED = Path(__file__).with_name("served.py")
 """The code that travels with a model."""
-PACKAGES = ("mlflow", "numpy", "pandas", "onnxruntime")
-"""What :data:`SERVED` needs."""
+PACKAGES = ("mlflow", "numpy", "pandas")
+"""What :data:`SERVED` needs in any case."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,16 @@ class Served:
     """What an MLflow model is made of.
 
     Args:
-        model, facts, card: the ONNX file, what describes it, and the model card.
+        files: ``facts``, what describes it, and either ``model``, an ONNX file, or ``run``, a folder with what a run
+            left; others go with them.
         columns: that a frame may have besides ``item``. per_item: whether an item has one target.
+        requirements: packages besides :data:`PACKAGES`, with their versions.
     """
 
-    model: Path
-    facts: Path
-    card: Path
+    files: Mapping[str, Path]
     columns: Sequence[str]
     per_item: bool
+    requirements: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Logged:
 def write_model(served: Served, folder: Path) -> None:
     """Write the folder of an MLflow model with signature and input example; ``folder`` must not exist.
 
-    Nothing of mmstudy is needed where it is served: the requirements are those of the code that travels with it.
+    Nothing of mmstudy is needed where an ONNX file is served: its requirements are those of the code that travels
+    with it.
     """
     import numpy as np
     import pandas as pd
@@ -73,15 +75,15 @@ def write_model(served: Served, folder: Path) -> None:
         types.Schema(inputs), types.Schema(outputs),
         types.ParamSchema([types.ParamSpec("classes", types.DataType.boolean, False)]),
     )  # fmt: skip
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), mlflow.requirements_as_given():
         warnings.simplefilter("ignore")
         pyfunc.save_model(
             path=str(folder),
             python_model=str(SERVED),
-            artifacts={"model": str(served.model), "facts": str(served.facts), "card": str(served.card)},
+            artifacts={name: str(path) for name, path in served.files.items()},
             signature=signature,
             input_example=example,
-            pip_requirements=[f"{package}=={version(package)}" for package in PACKAGES],
+            pip_requirements=[*(f"{package}=={version(package)}" for package in PACKAGES), *served.requirements],
         )
     mlflow.make_portable(folder)
 
@@ -120,22 +122,31 @@ def log_model(store: Store, study: str, fingerprint: str, folder: Path, register
             model = made.model_id
             mlflow.describe_model(folder, made.model_id, run.info.run_id, made.artifact_location)
             store.client.log_model_artifacts(model, str(folder))
-            _log_metrics(store, run, model)
+            log_run_metrics(store, run, model, of_test(run), {})
             store.client.log_outputs(run.info.run_id, [LoggedModelOutput(model, step=0)])
-            store.client.set_tag(run.data.tags[PARENT], "mmstudy.model", model)
+            store.client.set_tag(run.data.tags[PARENT], "mmstudy.exported_model", model)
             store.client.finalize_logged_model(model, "READY")
         return Logged(model, None if register is None else _registered(store, register, model))
 
 
-def _log_metrics(store: Store, run: Run, model: str) -> None:
-    """The run's test scores for its model: the same values at the same steps and times, so that none is there twice."""
+def log_run_metrics(store: Store, run: Run, model: str, names: Iterable[str], known: Mapping[str, float]) -> None:
+    """Numbers of a run for a model: the same values at the same steps and times, so that none is there twice.
+
+    Args:
+        names: of the run's metrics. known: those that the model has, with their last values.
+    """
     metrics = []
-    for name in (name for name in run.data.metrics if name.startswith("test/")):
+    for name in (name for name in names if known.get(name) != run.data.metrics[name]):
         last = max(store.client.get_metric_history(run.info.run_id, name), key=lambda metric: metric.step)
         own = {"model_id": model, "run_id": run.info.run_id}
         metrics.append(Metric(last.key, last.value, last.timestamp, last.step, **own))
     for chunk in chunks(metrics, LARGEST_BATCH):
         store.client.log_batch(run.info.run_id, metrics=chunk)
+
+
+def of_test(run: Run) -> Iterator[str]:
+    """The names of a run's scores on test items."""
+    return (name for name in run.data.metrics if name.startswith("test/"))
 
 
 def _registered(store: Store, name: str, model: str) -> str:

@@ -8,6 +8,7 @@ B windows, T steps of a window, S steps of an item, F columns of a modality, M m
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from mlflow.pyfunc.model import PythonModel
 
 WINDOWS = 16
 """How many windows are predicted at a time."""
+Run = Callable[[list[np.ndarray], np.ndarray, np.ndarray], np.ndarray]
+"""From the values of each modality x_BTF, present_BTM and valid_BT to outputs_BTKO."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,17 @@ class Served(PythonModel):
     """
 
     def load_context(self, context: Any) -> None:
-        """Open the ONNX file and what describes it."""
-        import onnxruntime
+        """Open the model, an ONNX file or what a run left, and what describes it.
 
+        Raises:
+            ImportError: the model is what a run left, and mmstudy, which runs it, is not installed.
+        """
         facts = json.loads(Path(context.artifacts["facts"]).read_text(encoding="utf-8"))
         self.window, self.ahead, self.per_item = facts["window"], facts["ahead"], facts["per_item"]
         self.inputs = [Input(**one) for one in facts["inputs"]]
         self.outputs = [Output(**one) for one in facts["outputs"]]
-        model = Path(context.artifacts["model"]).read_bytes()
-        self.session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-        self.names = [one.name for one in self.session.get_inputs()]
+        files = context.artifacts
+        self.run = _of_run(files["run"]) if "run" in files else _of_onnx(files["model"])
 
     # MLflow takes a type hint for a schema of its own; the signature has the schema.
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, bool] | None = None) -> pd.DataFrame:
@@ -99,8 +103,7 @@ class Served(PythonModel):
         found = []
         for b in range(0, len(starts), WINDOWS):
             part = slice(b, b + WINDOWS)
-            given = [*(x_BTF[part] for x_BTF in values), present_BTM[part], valid_BT[part]]
-            found.append(self.session.run(None, dict(zip(self.names, given, strict=True)))[0])
+            found.append(self.run([x_BTF[part] for x_BTF in values], present_BTM[part], valid_BT[part]))
         outputs_BTKO = np.concatenate(found).astype(np.float64)
         if self.per_item:
             return outputs_BTKO.mean(0)
@@ -136,6 +139,31 @@ class Served(PythonModel):
                     number = {"value": float(code), "label": label, "probability": part_SKC[:, track, code]}
                     blocks.append(pd.DataFrame({**row, **number, **counts}, index=range(S))[chosen])
         return pd.concat(blocks, ignore_index=True).astype({"label": "object"})
+
+
+def _of_onnx(path: str) -> Run:
+    """What an ONNX file computes."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(Path(path).read_bytes(), providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]
+
+    def run(values: list[np.ndarray], present_BTM: np.ndarray, valid_BT: np.ndarray) -> np.ndarray:
+        return np.asarray(session.run(None, dict(zip(names, [*values, present_BTM, valid_BT], strict=True)))[0])
+
+    return run
+
+
+def _of_run(folder: str) -> Run:
+    """What the weights of a run compute, with the code that trained them."""
+    try:
+        from mmcore.exporting import carried_run
+    except ImportError as problem:
+        raise ImportError(
+            f"this model is run by mmstudy, which is not installed here ({problem}). Next step: install mmstudy. Or "
+            "write a model that needs neither mmstudy nor torch: mmstudy export STUDY ARM --out DIR --format mlflow"
+        ) from problem
+    return carried_run(Path(folder))
 
 
 set_model(Served())

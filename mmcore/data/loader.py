@@ -26,6 +26,7 @@ from mmcore.config import DataConfig, Forecast, Reconstruct, Task
 from mmcore.data.augmentation import Augmenter
 from mmcore.data.normalisation import SCALED, Normaliser
 from mmcore.data.prepared import Prepared
+from mmcore.data.resident import Kept, room_on, sent
 from mmcore.data.windows import window_of
 from mmcore.errors import ConfigError, nearest
 
@@ -92,6 +93,8 @@ class Loader:
         self.scaling = {name: _Scaling(prepared, normaliser, name) for name in self.modalities}
         self.target_mean_P, self.target_deviation_P = normaliser.target_mean_P, normaliser.target_deviation_P
         self.table_W4 = _windows(prepared, items, self.withheld, self.window, stride or self.window)
+        self.device: torch.device | None = None
+        self.kept: Kept | None = None
 
     @property
     def windows(self) -> int:
@@ -114,14 +117,52 @@ class Loader:
             columns and embeddings as they are; 0 where NaN, absent or padded.
         """
         order = np.arange(self.windows) if order is None else np.asarray(order)
-        for at in range(0, len(order), self.batch):
-            yield self._assemble(order[at : at + self.batch], augment)
+        parts = (order[at : at + self.batch] for at in range(0, len(order), self.batch))
+        if self.kept is not None and augment is None:
+            for windows_B in parts:
+                self._count(windows_B)
+                yield self.kept.pick(windows_B)
+            return
+        made = (self._counted(windows_B, augment) for windows_B in parts)
+        yield from made if self.device is None else sent(made, self.device)
+
+    def keep(self, device: torch.device | None = None, room: int | None = None, pinned: bool = False) -> Loader:
+        """Itself, for passes that repeat: batches come on a device, from windows that are made once where they fit.
+
+        Windows that are augmented, or too many to keep, are made anew in each pass; for a device other than the CPU a
+        thread does so one batch ahead. Batches have the same bits all the same.
+
+        Args:
+            device: of the batches; None: the CPU.
+            room: bytes that the windows may take; None: see :func:`mmcore.data.resident.room_on`.
+            pinned: whether batches on the CPU will be copied to a graphics card; those that come in sequence are then
+                parts of what is kept, and nothing may write to them.
+        """
+        place = device or torch.device("cpu")
+        self.device = None if place.type == "cpu" else place
+        self.kept = None
+        if self.windows and self.bytes_of_windows() <= (room_on(place) if room is None else room):
+            self.kept = Kept(lambda windows_B: self._assemble(windows_B, None), self.windows, self.batch, place, pinned)
+        return self
+
+    def bytes_of_windows(self) -> int:
+        """Bytes of all windows together, as batches hold them."""
+        targets = self.target_NKP[0].size * (1 if self.per_item else self.window)
+        numbers = sum(x_NF.shape[1] for x_NF in self.values_NF.values()) * self.window
+        masks = (len(self.modalities) + 1) * self.window
+        return self.windows * (4 * numbers + masks + 2 * 5 * targets + 2 * 8)
+
+    def _count(self, windows_B: np.ndarray) -> None:
+        if self.read_I is not None:
+            np.add.at(self.read_I, self.table_W4[windows_B, 0], 1)
+
+    def _counted(self, windows_B: np.ndarray, augment: Augmenter | None) -> Batch:
+        self._count(windows_B)
+        return self._assemble(windows_B, augment)
 
     def _assemble(self, windows_B: np.ndarray, augment: Augmenter | None) -> Batch:
         item_B, low_B, start_B, high_B = self.table_W4[windows_B].T
         B, T = len(windows_B), self.window
-        if self.read_I is not None:
-            np.add.at(self.read_I, item_B, 1)
         # A position exists while its target step does.
         end_B = high_B - self.withheld
         if augment is None:

@@ -70,7 +70,7 @@ def attention_mask(
         blocked_BTT = blocked_BTT | later_TT.to(valid_BT.device)
     if itself:
         blocked_BTT = blocked_BTT & _once(_others, T, valid_BT.device)
-    mask_BTT = torch.zeros(B, T, T, dtype=dtype, device=valid_BT.device).masked_fill_(blocked_BTT, -torch.inf)
+    mask_BTT = torch.zeros(B, T, T, dtype=dtype, device=valid_BT.device).masked_fill(blocked_BTT, -torch.inf)
     return mask_BTT[:, None]
 
 

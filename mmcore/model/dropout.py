@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor
 
 _LANES = 1 << 16
-_LOWEST_64 = -(1 << 63)
-_LOWEST_16 = -(1 << 15)
+LOWEST_64 = -(1 << 63)
+LOWEST_16 = -(1 << 15)
 
 
 def dropped_lanes(rate: float) -> int:
@@ -25,6 +27,21 @@ def scale_of(rate: float) -> float:
     return _LANES / (_LANES - dropped_lanes(rate))
 
 
+class Masks(torch.Generator):
+    """Stands in the place of a generator where masks are drawn elsewhere: for many models at once.
+
+    See :mod:`mmcore.packing.draws`. It draws nothing itself.
+    """
+
+    def __new__(cls, *about: object) -> Self:
+        """Torch takes the first argument for a device."""
+        return torch.Generator.__new__(cls)
+
+    def next(self, like: Tensor, rate: float) -> Tensor:
+        """The mask for this place of the forward pass; see :func:`keep_mask`."""
+        raise NotImplementedError
+
+
 def keep_mask(like: Tensor, rate: float, rng: torch.Generator) -> Tensor:
     """Ones with probability 1 − rate, else zeros, in the shape, type and device of ``like``.
 
@@ -33,12 +50,14 @@ def keep_mask(like: Tensor, rate: float, rng: torch.Generator) -> Tensor:
         rate: share dropped, in [0, 1).
         rng: on the device of ``like``.
     """
+    if isinstance(rng, Masks):
+        return rng.next(like, rate)
     n = like.numel()
-    draws = torch.empty((n + 3) // 4, dtype=torch.int64, device=like.device).random_(_LOWEST_64, None, generator=rng)
+    draws = torch.empty((n + 3) // 4, dtype=torch.int64, device=like.device).random_(LOWEST_64, None, generator=rng)
     lanes = draws.view(torch.int16)[:n].view(like.shape)
     # Comparing straight into numbers is several times faster than a bool mask converted or multiplied later.
     mask = torch.empty(like.shape, dtype=like.dtype, device=like.device)
-    return torch.ge(lanes, _LOWEST_16 + dropped_lanes(rate), out=mask)
+    return torch.ge(lanes, LOWEST_16 + dropped_lanes(rate), out=mask)
 
 
 def dropout(x: Tensor, rate: float, rng: torch.Generator | None) -> Tensor:

@@ -61,15 +61,38 @@ def evaluate(
     For scope item the windows of an item vote: class probabilities and continuous outputs are averaged over them, and
     the one prediction of each item is scored. ``detailed``, ``by_item`` and ``own`` are those of :class:`Tally`.
     """
-    tallies = {name: Tally(targets, complete, deviation_P, detailed, by_item, own) for name in predictors}
-    votes = {name: Votes(targets, len(complete)) for name in predictors} if targets.scope == "item" else None
+    of_each = {name: Pass(targets, complete, deviation_P, detailed, by_item, own) for name in predictors}
     with torch.inference_mode():
         for batch in batches:
             for name, predict in predictors.items():
-                (votes or tallies)[name].add(predict(batch), batch)
-        for name, vote in (votes or {}).items():
-            tallies[name].add(*vote.result())
-    return tallies
+                of_each[name].add(predict(batch), batch)
+        return {name: one.result() for name, one in of_each.items()}
+
+
+class Pass:
+    """One predictor's pass over a split, batch by batch; takes what :class:`Tally` takes."""
+
+    def __init__(
+        self,
+        targets: Targets,
+        complete: Sequence[bool],
+        deviation_P: Tensor,
+        detailed: bool = True,
+        by_item: bool = False,
+        own: CustomMetrics | None = None,
+    ) -> None:
+        self._tally = Tally(targets, complete, deviation_P, detailed, by_item, own)
+        self._votes = Votes(targets, len(complete)) if targets.scope == "item" else None
+
+    def add(self, outputs_BTKO: Tensor, batch: Batch) -> None:
+        """Count one batch of predictions; both on the CPU."""
+        (self._votes or self._tally).add(outputs_BTKO, batch)
+
+    def result(self) -> Tally:
+        """The tally, once all batches are in."""
+        if self._votes is not None:
+            self._tally.add(*self._votes.result())
+        return self._tally
 
 
 class Votes:

@@ -45,6 +45,7 @@ class State:
         best_epoch, best_value: the epoch that will be scored, and what it is worth to the selection, higher is better.
         stale: epochs since then.
         seconds: spent in earlier sessions. clock: when this session began. reported: when progress was reported last.
+        packed: runs that were trained with this one as one batch, itself included, at most; 0: always trained alone.
     """
 
     model: MultimodalModel
@@ -59,10 +60,15 @@ class State:
     seconds: float = 0.0
     clock: float = field(default_factory=time.monotonic)
     reported: float = -math.inf
+    packed: int = 0
 
     def elapsed(self) -> float:
         """Seconds of training over all sessions."""
         return self.seconds + time.monotonic() - self.clock
+
+    def pause(self) -> None:
+        """Keep the time so far, and begin to count anew: what lies between this and a new ``clock`` can be left out."""
+        self.seconds, self.clock = self.elapsed(), time.monotonic()
 
     def stopped_early(self, config: TrainingConfig) -> bool:
         """Whether patience ended it before the last epoch."""
@@ -104,7 +110,7 @@ def start_or_resume(
     state.weighting.load_state(saved["weighting"])
     for name in _SAVED:
         setattr(state, name, saved[name])
-    state.seconds = saved["seconds"]
+    state.seconds, state.packed = saved["seconds"], saved.get("packed", 0)
     on_event(Note(say("resumed after epoch {epoch} of {epochs}", epoch=state.epoch, epochs=config.training.epochs)))
     return state
 
@@ -135,30 +141,43 @@ def train(
     """
     if selection.note is not None and not state.finished(config.training):
         on_event(Note(selection.note))
-    checkpoints = folder / "checkpoints"
     while not state.finished(config.training):
         began = time.monotonic()
         row = train_epoch(state, loader, config, objective, on_event)
-        validation = selection.judge(validate(), state.epoch)
-        row |= validation.columns
-        _refuse_infinite_validation(validation.losses, selection.losses, state)
-        if validation.value > state.best_value:
-            state.best_epoch, state.best_value, state.stale = state.epoch, validation.value, 0
-        else:
-            state.stale += 1
+        judge_epoch(state, row, validate(), selection)
         row |= watch()
         row["seconds"] = time.monotonic() - began
-        state.history.append(row)
-
-        weights = {"fingerprint": fingerprint, "epoch": state.epoch, "model": state.model.state_dict()}
-        if state.best_epoch == state.epoch:
-            save_checkpoint(checkpoints / "best.pt", weights)
-        every = config.training.checkpoint_every
-        if every is not None and state.epoch % every == 0:
-            save_checkpoint(checkpoints / f"epoch_{state.epoch:04d}.pt", weights)
-        write_history(folder / "history.json", state.history)
-        save_checkpoint(checkpoints / "last.pt", weights | _resumable(state))
+        keep_epoch(state, row, config, fingerprint, folder)
         on_event(EpochDone(state.epoch, config.training.epochs, row))
+
+
+def judge_epoch(state: State, row: dict[str, float], tally: Tally, selection: Selection) -> None:
+    """Add what the epoch is worth on validation items to its history row, and see whether it is the best one so far.
+
+    Raises:
+        TrainingDiverged: a validation loss is not finite.
+    """
+    validation = selection.judge(tally, state.epoch)
+    row |= validation.columns
+    _refuse_infinite_validation(validation.losses, selection.losses, state)
+    if validation.value > state.best_value:
+        state.best_epoch, state.best_value, state.stale = state.epoch, validation.value, 0
+    else:
+        state.stale += 1
+
+
+def keep_epoch(state: State, row: dict[str, float], config: RunConfig, fingerprint: str, folder: Path) -> None:
+    """Append an epoch's row to the history, and write history and checkpoints."""
+    checkpoints = folder / "checkpoints"
+    state.history.append(row)
+    weights = {"fingerprint": fingerprint, "epoch": state.epoch, "model": state.model.state_dict()}
+    if state.best_epoch == state.epoch:
+        save_checkpoint(checkpoints / "best.pt", weights)
+    every = config.training.checkpoint_every
+    if every is not None and state.epoch % every == 0:
+        save_checkpoint(checkpoints / f"epoch_{state.epoch:04d}.pt", weights)
+    write_history(folder / "history.json", state.history)
+    save_checkpoint(checkpoints / "last.pt", weights | _resumable(state))
 
 
 def train_epoch(
@@ -193,7 +212,7 @@ def train_epoch(
         # One transfer from the device for both checks.
         loss_value, norm = torch.stack([loss_P.sum(), gradient_norm(parameters)]).tolist()
         if not (math.isfinite(loss_value) and math.isfinite(norm)):
-            raise _diverged(state, layout, loss_P, epoch)
+            raise divergence_of(state, layout, loss_P, epoch)
         clipped += clip_gradients(parameters, norm, training.clip_norm)
         take_step(state.optimiser)
         state.step += 1
@@ -204,8 +223,20 @@ def train_epoch(
             state.reported = time.monotonic()
             on_event(Progress(epoch, training.epochs, step, steps))
     state.epoch = epoch
+    return training_row(state, layout, rate, norms, clipped, sums_P, counts_P)
+
+
+def training_row(
+    state: State, layout: Layout, rate: float, norms: list[float], clipped: int, sums_P: Tensor, counts_P: Tensor
+) -> dict[str, float]:
+    """The training columns of an epoch's history row.
+
+    Args:
+        state: after the epoch. rate: of the last step. norms: of each step's gradient. clipped: how many were.
+        sums_P, counts_P: plain losses and counted targets of all steps.
+    """
     row = {
-        "epoch": epoch,
+        "epoch": state.epoch,
         "steps": state.step,
         "learning_rate": rate,
         "gradient_norm": sum(norms) / len(norms),
@@ -224,7 +255,8 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
 def _resumable(state: State) -> dict[str, object]:
     saved = {name: getattr(state, name) for name in _SAVED}
     parts = {"optimiser": state.optimiser.state_dict(), "weighting": state.weighting.state()}
-    return {**saved, **parts, "seconds": state.elapsed()}
+    packed = {"packed": state.packed} if state.packed else {}
+    return {**saved, **parts, **packed, "seconds": state.elapsed()}
 
 
 def _component_means(layout: Layout, sums_P: Tensor, counts_P: Tensor) -> dict[str, float]:
@@ -241,7 +273,8 @@ def _loss_columns(split: str, losses: Mapping[str, float]) -> dict[str, float]:
     return columns | {f"{split}/loss/{c}": value for c, value in losses.items()}
 
 
-def _diverged(state: State, layout: Layout, loss_P: Tensor, epoch: int) -> TrainingDiverged:
+def divergence_of(state: State, layout: Layout, loss_P: Tensor, epoch: int) -> TrainingDiverged:
+    """What is not finite in a step, by the loss of each parameter and the gradients that the model has."""
     for p, value in enumerate(loss_P.tolist()):
         if not math.isfinite(value):
             parameter = layout.targets.parameters[p]

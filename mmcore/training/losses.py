@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -41,7 +41,26 @@ class Layout:
     gates: tuple[tuple[int, tuple[int, ...]], ...]
     membership: dict[str, tuple[int, ...]]
 
-    @property
+    @cached_property
+    def cuts(self) -> tuple[list[int], list[int], dict[int, int]]:
+        """How outputs are split into pieces: their sizes; which pieces hold continuous parameters, neighbours together;
+        and for each parameter with classes its piece, for a binary one that of "false", before that of "true".
+        """
+        sizes: list[int] = []
+        runs: list[int] = []
+        classes: dict[int, int] = {}
+        for p in range(len(self.first)):
+            if p in self.continuous and p - 1 in self.continuous:
+                sizes[-1] += 1
+            elif p in self.continuous:
+                runs.append(len(sizes))
+                sizes.append(1)
+            else:
+                classes[p] = len(sizes)
+                sizes += [1, 1] if p in self.binary else [self.classes(p)]
+        return sizes, runs, classes
+
+    @cached_property
     def order(self) -> list[int]:
         """Place of each parameter once they are put together kind by kind."""
         by_kind = [*self.continuous, *self.binary, *self.categorical]
@@ -138,22 +157,21 @@ def row_losses(
     )
     counted_BTKP = counted_targets(batch, layout)
     dtype = dtype or outputs_BTKO.dtype
+    continuous, logit_BTKY, logits = _taken_apart(outputs_BTKO, layout)
     parts = []
     if layout.continuous:
-        error = columns(outputs_BTKO, [layout.first[p] for p in layout.continuous]) - columns(
-            batch.target_BTKP, layout.continuous
-        )
+        error = continuous - columns(batch.target_BTKP, layout.continuous)
         error = error.masked_fill(~columns(counted_BTKP, layout.continuous), 0.0)
         parts.append(error.square().sum((1, 2), dtype=dtype))
     if layout.binary:
         counted = columns(counted_BTKP, layout.binary)
-        logit = binary_logits(outputs_BTKO, layout).masked_fill(~counted, 0.0)
+        logit = logit_BTKY.masked_fill(~counted, 0.0)
         truth = columns(batch.target_BTKP, layout.binary).to(logit.dtype)
         loss = F.binary_cross_entropy_with_logits(logit, truth, weight=counted.to(logit.dtype), reduction="none")
         parts.append(loss.sum((1, 2), dtype=dtype))
     for p in layout.categorical:
         counted_BTK = counted_BTKP[..., p]
-        logits_BTKC = outputs_BTKO[..., layout.first[p] : layout.first[p] + layout.classes(p)]
+        logits_BTKC = logits[p]
         # With the few classes first and the many targets innermost, the softmax runs eight times as fast on a CPU.
         logits_BCTK = logits_BTKC.masked_fill(~counted_BTK[..., None], 0.0).movedim(-1, 1).contiguous()
         code_BTK = batch.target_BTKP[..., p].long().masked_fill(~counted_BTK, _IGNORED)
@@ -164,6 +182,27 @@ def row_losses(
 
 
 _IGNORED = -100
+
+
+def _taken_apart(outputs_BTKO: Tensor, layout: Layout) -> tuple[Tensor, Tensor, dict[int, Tensor]]:
+    """Outputs of the continuous parameters, log-odds of the binary ones, and logits of each categorical one.
+
+    The outputs are split once, so that their gradient is put together once. A slice for each parameter would make a
+    gradient as large as all outputs, of zeros but for the slice, and then add these.
+    """
+    sizes, runs, first = layout.cuts
+    pieces = outputs_BTKO.split(sizes, dim=-1)
+    continuous = _beside(outputs_BTKO, [pieces[i] for i in runs])
+    true_BTKY = _beside(outputs_BTKO, [pieces[first[p] + 1] for p in layout.binary])
+    false_BTKY = _beside(outputs_BTKO, [pieces[first[p]] for p in layout.binary])
+    return continuous, true_BTKY - false_BTKY, {p: pieces[first[p]] for p in layout.categorical}
+
+
+def _beside(outputs_BTKO: Tensor, pieces: Sequence[Tensor]) -> Tensor:
+    """Pieces of the outputs side by side, itself where there is one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return torch.cat(list(pieces), -1) if pieces else outputs_BTKO[..., :0]
 
 
 def parameter_losses(sums_P: Tensor, counts_P: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ def take_step(optimiser: torch.optim.Optimizer) -> None:
             if p.grad is not None and p.grad.is_sparse:
                 # Refuses it in torch's own words.
                 optimiser.step()
-            optimiser.state[p] = _first_state(p)
+            optimiser.state[p] = first_state(p)
     with torch.no_grad():
         for group, parameters in groups:
             states = [optimiser.state[p] for p in parameters]
@@ -56,7 +56,7 @@ def take_step(optimiser: torch.optim.Optimizer) -> None:
             )
 
 
-def _first_state(parameter: nn.Parameter) -> dict[str, Tensor]:
+def first_state(parameter: nn.Parameter) -> dict[str, Tensor]:
     """What torch's fused Adam keeps of a parameter before its first step."""
     return {
         "step": torch.zeros((), dtype=torch.float32, device=parameter.device),

@@ -136,7 +136,7 @@ def mixed_versions(evidence: Evidence) -> Found:
 
 
 def mixed_machines(evidence: Evidence) -> Found:
-    """Device, precision, platform, processor and threads, across runs; names only those that differ."""
+    """Device, precision, platform, processor, threads and packs, across runs; names only those that differ."""
     mixed, known = [], False
     for words, on in _RAN_ON.items():
         runs = [(run, str(on(run))) for run in evidence.results.runs if on(run) is not None]
@@ -166,8 +166,14 @@ _RAN_ON: dict[str, Callable[[Run], object]] = {
     later("Platforms differ"): lambda run: run.environment.platform,
     later("Processors differ"): lambda run: run.environment.processor,
     later("Numbers of threads differ"): lambda run: run.environment.threads,
+    later("Ways of training differ"): lambda run: None if run.hardware.device is None else _how(run),
 }
 """What a run ran on, by the words for runs that differ in it."""
+
+
+def _how(run: Run) -> str:
+    """Whether it was trained with others as one batch (--pack)."""
+    return say("one by one") if run.hardware.packed is None else say("several runs as one batch")
 
 
 def _asks(run: Run) -> bool:

@@ -287,11 +287,11 @@ RULES = (
     Rule(
         "ABL023",
         later("Runs differ in machine or threads"),
-        "Device, precision, platform, processor or number of threads is not the same for all runs. Such runs are still "
-        "reported together; the text names those that differ from most. A precision that the study asks for is left to "
-        "ABL045.",
+        "Device, precision, platform, processor or number of threads is not the same for all runs, or some runs were "
+        "trained several as one batch (--pack) and others one by one. Such runs are still reported together; the text "
+        "names those that differ from most. A precision that the study asks for is left to ABL045.",
         later("Sums in another order round differently, and times of runs on different machines cannot be compared."),
-        later("Train all arms on one kind of machine, with the same --threads, into a fresh home."),
+        later("Train all arms on one kind of machine, with the same --threads and --pack, into a fresh home."),
         records.mixed_machines,
         about="runs",
     ),

@@ -11,6 +11,7 @@ import io
 import re
 import xml.etree.ElementTree as ElementTree
 
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
 
 from reports.figures.style import INK, PAPER, house_style
@@ -26,8 +27,11 @@ _FONT = re.compile(r"(?P<weight>bold|\d{3})?\s*(?P<size>[\d.]+px)")
 def to_svg(drawing: Drawing) -> str:
     """A standalone SVG without date or version, so that equal numbers give equal bytes."""
     buffer = io.StringIO()
+    dpi = drawing.dpi
     with house_style():
-        drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        # ``savefig`` would draw twice, the first time for a layout that the one drawing makes as well.
+        FigureCanvasSVG(drawing).print_svg(buffer, metadata={"Date": None, "Creator": None})
+    drawing.dpi = dpi
     svg = buffer.getvalue()
     # Ids are hashes of numbers to their last digit, which a solver of layouts rounds now this way and now that way.
     places = {found[2]: i for i, found in enumerate(_HASHED.finditer(svg))}

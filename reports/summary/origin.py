@@ -48,6 +48,7 @@ def facts_of(results: StudyResults) -> tuple[tuple[str, str], ...]:
         (later("Platform"), _joined(made.platform)),
         (later("Device"), _joined(made.device)),
         (later("Threads"), _joined(made.threads)),
+        (later("Several runs as one batch"), _packs(runs)),
         (later("First run started"), min((run.started for run in runs if run.started), default="")),
         (later("Last run finished"), max((run.finished for run in runs), default="")),
         (later("Home"), caller.home),
@@ -120,6 +121,17 @@ def _of_foreign(foreign: Foreign | None) -> Sequence[tuple[str, object]]:
 
 def _compared(foreign: Foreign) -> str:
     return prose(say("repeat by repeat.") if foreign.paired else say("unpaired."), foreign.pairing)
+
+
+def _packs(runs: Sequence[Run]) -> str:
+    """How many runs were trained with others, and why the rest was not; empty where none was to be."""
+    sizes = [run.hardware.packed for run in runs if run.hardware.packed is not None]
+    whys = _distinct([run.hardware.unpacked for run in runs])
+    if not sizes:
+        return prose(*(say("none: {why}.", why=why) for why in whys))
+    facts = {"n": len(sizes), "all": len(runs), "most": max(sizes)}
+    found = say("{n} of {all}, at most {most} together.", **facts)
+    return prose(found, *(say("One by one: {why}.", why=why) for why in whys))
 
 
 def _numbered(study: AnyStudy) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from factories.studies import blank_figures, migrated, quick_starts, tiny_corpus, with_database
+from factories.studies import blank_figures, migrated, no_mirror, quick_starts, tiny_corpus, with_database
 
-__all__ = ["blank_figures", "migrated", "quick_starts", "tiny_corpus", "with_database"]
+__all__ = ["blank_figures", "migrated", "no_mirror", "quick_starts", "tiny_corpus", "with_database"]

@@ -201,3 +201,51 @@ def test_the_judge_sees_a_held_lock_and_a_traceback(finished: Callable[[Path], C
     with FileLock(next(case.home.glob("runs/*/run.lock"))):
         judge(case)
     assert sorted(case.problems) == ["call 1 shows 'Traceback': KeyError: 'x'", "the lock run.lock is still held"]
+
+
+def add_model(home: Path, model: str, run: str = "r", status: int = 2, metric: float = 0.5) -> None:
+    """A logged model of arm 'gated', as MLflow's database has it."""
+    place = home / "artifacts" / "models" / model
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "MLmodel").touch()
+    with sqlite3.connect(home / "mlflow.db") as store:
+        store.execute(
+            "INSERT INTO logged_models VALUES (?, 1, 'level-gated', ?, 0, 0, ?, 'active', 'mmstudy', NULL, NULL)",
+            (model, place.as_uri(), status),
+        )
+        tags = [(model, 1, "mmstudy.arm", "gated"), (model, 1, "mmstudy.fingerprint", run)]
+        store.executemany("INSERT INTO logged_model_tags VALUES (?, ?, ?, ?)", tags)
+        row = (model, "test/accuracy", 0, 0, metric, 1, "x", None, None, None)
+        store.execute(f"INSERT INTO logged_model_metrics VALUES ({', '.join('?' * len(row))})", row)
+    store.close()
+
+
+def test_the_judge_sees_models_that_are_not_there_once(finished: Callable[[Path], Case], tmp_path: Path) -> None:
+    shutil.copytree(finished(tmp_path / "first").expected.home, tmp_path / "expected")
+    add_model(tmp_path / "expected", "m-1")
+
+    def problems(name: str, spoil: Callable[[Path], None]) -> list[str]:
+        case = finished(tmp_path / name)
+        case = replace(case, problems=[], expected=replace(case.expected, home=tmp_path / "expected"))
+        spoil(case.home)
+        judge(case)
+        return case.problems
+
+    def twice(home: Path) -> None:
+        add_model(home, "m-1")
+        add_model(home, "m-2")
+
+    def torn(home: Path) -> None:
+        add_model(home, "m-1")
+        (home / "artifacts" / "models" / "m-1" / "MLmodel").unlink()
+
+    assert problems("whole", lambda home: add_model(home, "m-1")) == []
+    assert problems("none", lambda home: None) == ["arm gated has no model in MLflow"]
+    assert problems("twice", twice) == ["arm gated has 2 models in MLflow"]
+    assert problems("torn", torn) == ["the model of arm gated in MLflow has other files: ['MLmodel']"]
+    (pending,) = problems("pending", lambda home: add_model(home, "m-1", status=1))
+    (other,) = problems("other", lambda home: add_model(home, "m-1", run="s"))
+    (numbers,) = problems("numbers", lambda home: add_model(home, "m-1", metric=0.6))
+    assert pending.endswith("is not READY but 1")
+    assert other.endswith("is of run s instead of r")
+    assert numbers.endswith("has other numbers: {'test/accuracy': 0.6} instead of {'test/accuracy': 0.5}")

@@ -13,6 +13,8 @@ from mmcore.measures import parse_metric
 from mmcore.record import Record
 from mmcore.scores import Score
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 def record(**losses: float) -> Record:
     def score(component: str | None, value: float, **other: str) -> Score:

@@ -10,6 +10,7 @@ from factories.studies import (
     blank_figures,
     database_from_nothing,
     migrated,
+    no_mirror,
     quick_starts,
     tiny_corpus,
     with_database,
@@ -21,7 +22,9 @@ from experiments.home import Home
 from experiments.planning.request import Options
 from experiments.trained_arm import TrainedArm
 
-__all__ = ["blank_figures", "database_from_nothing", "migrated", "quick_starts", "tiny_corpus", "with_database"]
+__all__ = [
+    "blank_figures", "database_from_nothing", "migrated", "no_mirror", "quick_starts", "tiny_corpus", "with_database",
+]  # fmt: skip
 
 STUDY = """\
 question: Does the level help?

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from factories.command import mmstudy, mmstudy_process
+from factories.deaths import hears_ctrl_c
 
 import mmcore
 from experiments.cli.options import own_options_first
@@ -314,11 +315,6 @@ def test_data_import_converts_the_seeds_files(home: Home, tmp_path: Path) -> Non
 
 def _csv(path: Path, header: list[str], rows: np.ndarray) -> None:
     np.savetxt(path, rows, delimiter=",", header=",".join(header), comments="", fmt="%.4f")
-
-
-def hears_ctrl_c() -> None:
-    """For a child process: whoever starts the tests in the background makes their children deaf to Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")

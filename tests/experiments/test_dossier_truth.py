@@ -19,6 +19,8 @@ from mmcore.data.sources.simulated import read_truth, simulate
 from reports.sections.modalities.dossier import Dossier
 from reports.sections.modalities.tests import assess
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 SMALL = {
     "data": {"window": 50, "stride": 25},
     "model": {"width": 32, "layers": 1, "heads": 2, "feed_forward": 64, "dropout": 0.0},

@@ -6,8 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 from factories.command import mmstudy, words_of
-from factories.deaths import driver_script, script
+from factories.deaths import begun, driver_script, script
 from factories.once import made_once
 from filelock import FileLock
 from mlflow.tracking import MlflowClient
@@ -41,11 +39,6 @@ def torch_has_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-def command(home: Home, study: Path, corpus: Path, *words: str) -> list[str]:
-    base = [sys.executable, "-m", "experiments.cli", "--home", str(home.root), "run", str(study)]
-    return [*base, "--corpus", str(corpus), *words]
 
 
 def runs_of(home: Home) -> dict[str, Record]:
@@ -204,15 +197,7 @@ def test_what_a_machine_broke_is_failed_now_and_tried_again_by_the_same_command(
     assert record.failure.error == "FileExistsError"
     assert plan(request, home).runs[0].state == "to do"
     (home.run(name) / "checkpoints").unlink()
-    # Started in a folder whose files are called like our packages.
-    user = tiny_study.parent / "user"
-    user.mkdir()
-    (user / "experiments.py").write_text("raise SystemExit('the wrong package')")
-    python, *rest = command(home, tiny_study, tiny_corpus, *words, "--workers", "1")
-    root = str(Path(__file__).resolve().parents[2])
-    done = subprocess.run(
-        [python, "-P", *rest], capture_output=True, text=True, cwd=user, env={**os.environ, "PYTHONPATH": root}
-    )
+    done = mmstudy(home, "run", tiny_study, "--corpus", tiny_corpus, *words)
     assert done.returncode == 0, done.stderr
     assert runs_of(home)[name].done
     mine = [run for run in mlflow_runs(home, "level") if run.data.tags.get("mmstudy.fingerprint") == name]
@@ -284,14 +269,10 @@ def test_killed_workers_and_drivers_change_no_number(
     lost, pids = tmp_path / "lost", tmp_path / "pids"
     words = ("run", study, "--corpus", tiny_corpus, *LONG)
 
-    driver = subprocess.run(
-        script(KILLED, lost, pids, *words_of(home, *words)),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert driver.returncode == -signal.SIGKILL, driver.stderr
-    assert "its worker died" in driver.stderr
+    driver = begun(script(KILLED, lost, pids, *words_of(home, *words)), tmp_path / "log")
+    code, said = driver.wait(timeout=300), (tmp_path / "log").read_text(encoding="utf-8")
+    assert code == -signal.SIGKILL, said
+    assert "its worker died" in said
     assert_ended(pids)
     assert lost.read_text(encoding="utf-8") not in runs_of(home)
 
@@ -333,11 +314,6 @@ main()
 """A signal as soon as a run has an epoch."""
 
 
-def hears_ctrl_c() -> None:
-    """For a child process: whoever starts the tests in the background makes their children deaf to Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_or_sigterm_ends_cleanly_and_the_same_command_resumes(
@@ -352,10 +328,12 @@ def test_ctrl_c_or_sigterm_ends_cleanly_and_the_same_command_resumes(
     pids = tmp_path / "pids"
     words = ("run", study, "--corpus", tiny_corpus, *LONG)
     interrupted = driver_script(INTERRUPTED, pids, str(int(number)), *words_of(home, *words))
-    driver = subprocess.run(interrupted, capture_output=True, text=True, timeout=300, preexec_fn=hears_ctrl_c)
-    assert driver.returncode == 130
-    assert "the same command resumes" in driver.stderr
-    assert "Traceback" not in driver.stderr
+    # A real process hears Ctrl-C.
+    driver = begun(interrupted, tmp_path / "log", forked=number != signal.SIGINT)
+    code, said = driver.wait(timeout=300), (tmp_path / "log").read_text(encoding="utf-8")
+    assert code == 130
+    assert "the same command resumes" in said
+    assert "Traceback" not in said
     assert_ended(pids)
     assert len(runs_of(home)) < 4
     assert "RUNNING" not in {run.info.status for run in mlflow_runs(home, "level")}

@@ -12,14 +12,16 @@ import pytest
 import torch
 from factories.command import mmstudy
 
-from experiments.exporting import card_of, onnx_run
+from experiments.exporting import onnx_run
 from experiments.home import Home
+from experiments.model_card import card_of
 from experiments.planning.plan import plan
 from experiments.quantised import Cost, cost_of
 from experiments.results import load_results
 from experiments.trained_arm import TrainedArm
 from mmcore.exporting import Deployed
 from mmcore.language import LANGUAGES, Language, speaking
+from reports.output.text import as_text
 from reports.summary.build import summarise
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -94,7 +96,9 @@ def test_the_card_is_in_the_readers_language(arm: TrainedArm) -> None:
     for name in LANGUAGES:
         with speaking(name):
             summary = summarise(load_results(plan(arm.request, arm.home), arm.home))
-            cards[name] = card_of(arm, member, summary, cost).partition("```text")[0]
+            cards[name] = card_of(arm.request, arm.arm, member.config, summary, as_text(summary), cost).partition(
+                "```text"
+            )[0]
     english, japanese = cards["en"], cards["ja"]
     assert english.count("\n") == japanese.count("\n")
     assert "loss on the 4 test items of this repeat is 0.2500 in place of 0.5000." in english

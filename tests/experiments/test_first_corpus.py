@@ -15,6 +15,8 @@ from experiments.home import Home
 from mmcore.data.sources.folder import FolderSource
 from studies.study import catalogue
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 SMALL = {
     "data": {"window": 50, "stride": 25},
     "model": {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32, "dropout": 0.1, "absence": "learned"},

@@ -12,6 +12,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -101,26 +103,41 @@ def test_the_signature_names_every_column_and_the_example_is_one(exported: tuple
 
 def test_mlflow_models_serve_answers(exported: tuple[Path, Home, list[str]], trained: Trained) -> None:
     given = frame(trained[1], ["item03"])
+    client = MlflowClient(trained[2].mlflow_uri)
+    experiment = client.get_experiment_by_name("level")
+    assert experiment is not None
+    logged = client.search_logged_models([experiment.experiment_id], "tags.`mmstudy.arm` = 'both'")
+    of_study = f"models:/{logged[0].model_id}"
+    expected = pyfunc.load_model(str(exported[0])).predict(given)["value"]
+    body = json.dumps({"dataframe_split": given.to_dict(orient="split")}).encode()
+    # Both at once: each takes seconds to start.
+    with served(str(exported[0])) as first, served(of_study, trained[2].mlflow_uri) as second:
+        for address in (first, second):
+            rows = answer_of(f"{address}/invocations", body)
+            np.testing.assert_allclose([row["value"] for row in rows], expected, atol=1e-5)
+
+
+@contextmanager
+def served(model: str, tracking: str | None = None) -> Iterator[str]:
+    """The address of a model that MLflow serves."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(exported[0]), "--env-manager", "local"]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager", "local"]
     # MLflow starts uvicorn by its name alone.
     scripts = [f.locate() for f in distribution("uvicorn").files or () if Path(f.name).stem == "uvicorn"]
     places = [str(Path(str(script)).resolve().parent) for script in scripts]
+    extra = {"PATH": os.pathsep.join([*places, os.environ["PATH"]])}
     server = subprocess.Popen(
         [*command, "-p", str(port), "-w", "1"],
-        env=os.environ | {"PATH": os.pathsep.join([*places, os.environ["PATH"]])},
+        env=os.environ | extra | ({} if tracking is None else {"MLFLOW_TRACKING_URI": tracking}),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        body = json.dumps({"dataframe_split": given.to_dict(orient="split")}).encode()
-        rows = answer_of(f"http://127.0.0.1:{port}/invocations", body)
+        yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(20)
-    expected = pyfunc.load_model(str(exported[0])).predict(given)["value"]
-    np.testing.assert_allclose([row["value"] for row in rows], expected, atol=1e-6)
 
 
 def answer_of(url: str, body: bytes) -> list[dict[str, float]]:

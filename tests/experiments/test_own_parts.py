@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from factories.command import mmstudy
 from factories.own_parts import FUSION, write_package
@@ -15,6 +18,7 @@ from experiments.opening import open_request
 from experiments.planning.plan import plan
 from experiments.planning.request import Options
 from experiments.records import read_record
+from experiments.tracking.client import MlflowClient, modelling
 from mmcore.config import RunConfig, build_config
 from mmcore.custom import sealed
 from mmcore.errors import RunStopped
@@ -86,6 +90,25 @@ def test_a_fusion_a_model_a_metric_and_a_loss_run_as_arms_beside_ours(
         assert all("validation/absolute" in row for row in record.history)
     weights = {record.arm: record.parameters["total"] for record in records_of(outcome, home)}
     assert weights["model"] != weights["ours"]
+    shutil.rmtree(study.parent / "my_pkg")
+    assert_logged_models_predict_without_the_study(home, tiny_corpus)
+
+
+def assert_logged_models_predict_without_the_study(home: Home, corpus: Path) -> None:
+    client = MlflowClient(home.mlflow_uri)
+    experiment = client.get_experiment_by_name("own")
+    assert experiment is not None
+    found = client.search_logged_models([experiment.experiment_id])
+    assert sorted(model.tags["mmstudy.arm"] for model in found) == ["fusion", "loss", "model", "ours"]
+    tables = {name: pd.read_parquet(corpus / name / "item03.parquet") for name in ("audio", "track")}
+    given = pd.DataFrame({"audio.level": tables["audio"]["level"], "track.0_x": tables["track"]["0_x"]})
+    given.insert(0, "item", "item03")
+    values = {
+        model.tags["mmstudy.arm"]: modelling()[0].load_model(str(model.artifact_location)).predict(given)["value"]
+        for model in found
+    }
+    assert all(np.isfinite(value).all() for value in values.values())
+    assert not np.allclose(values["model"], values["ours"])
 
 
 def records_of(outcome: Outcome, home: Home) -> list[Record]:

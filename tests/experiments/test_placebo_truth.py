@@ -16,6 +16,8 @@ from experiments.progress import Silent
 from experiments.records import read_record
 from reports.sections.modalities.tests import assess
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 STUDY = {
     "question": "What does each modality bring?",
     "preset": None,

@@ -30,6 +30,8 @@ from mmcore.errors import RecordError, StudyError
 from mmcore.events import ignore
 from mmcore.record import Record
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 def small(study: str = STUDY, repeats: object = 2) -> str:
     return study.replace("repeats: 8", f"repeats: {repeats}")
@@ -167,6 +169,7 @@ def test_a_function_gives_the_scores_of_the_same_command(finished: Finished, hom
     pd.testing.assert_frame_equal(outcome.results.history, finished[2].results.history)
 
 
+@pytest.mark.mirrored
 def test_mlflow_has_settings_scores_and_epochs(finished: Finished) -> None:
     path, home, outcome = finished
     assert outcome.mirrored is None

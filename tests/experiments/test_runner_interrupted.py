@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from factories.deaths import COMMAND, Process, begun, script
 from factories.training_code import SCRIPT, STUDY, project
 
 from experiments.driver import run_study
@@ -33,21 +33,9 @@ time.sleep(0.3)
 """Leaves its process id outside its home, and lives for a moment after its scores are written."""
 
 
-def start(path: Path, home: Home) -> subprocess.Popen[bytes]:
-    words = ["--home", str(home.root), "run", str(path), "--workers", "2"]
-    with open(home.make().root / "out.log", "ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "experiments.cli", *words],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=hears_ctrl_c if os.name == "posix" else None,
-        )
-
-
-def hears_ctrl_c() -> None:
-    """For a child process: whoever starts the tests in the background makes their children deaf to Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def start(path: Path, home: Home) -> Process:
+    words = ["--home", home.root, "run", path, "--workers", "2"]
+    return begun(script(COMMAND, *words), home.make().root / "out.log")
 
 
 def started(home: Home) -> list[int]:

@@ -16,6 +16,8 @@ from experiments.planning.plan import plan
 from experiments.planning.request import Options
 from mmcore.errors import StudyError
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 SEARCH = """\
 search:
   space:
@@ -73,6 +75,7 @@ def test_what_is_found_of_a_scientific_setting_is_an_arm(home: Home, tmp_path: P
     assert [one.arm for one in request.study.search.searches] == ["tuned"]
 
 
+@pytest.mark.mirrored
 def test_the_same_command_brings_a_search_to_a_tracking_store_that_was_away(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from factories.deaths import script
+from factories.deaths import begun, driver_script
 
 from experiments.driver import run_study
 from experiments.home import Home
@@ -62,18 +62,6 @@ def table(home: Home) -> str:
     return json.dumps(without_times(json.loads(file.read_text(encoding="utf-8"))))
 
 
-def start(home: Home, study: Path, corpus: Path, workers: int) -> subprocess.Popen[bytes]:
-    words = ["--home", str(home.root), "run", str(study), "--corpus", str(corpus), "--workers", str(workers)]
-    return begin([sys.executable, "-m", "experiments.cli", *words], home)
-
-
-def begin(command: list[str], home: Home) -> subprocess.Popen[bytes]:
-    with open(home.make().root / "out.log", "ab") as log:
-        return subprocess.Popen(
-            command, stdout=log, stderr=log, start_new_session=True, env=os.environ | {"OMP_NUM_THREADS": "3"}
-        )
-
-
 DIES = """
 from pathlib import Path
 from experiments.cli.main import main
@@ -88,7 +76,8 @@ main()
 def killed_after(records: int, home: Home, study: Path, corpus: Path, workers: int) -> None:
     """The command, which dies of SIGKILL once so many runs have a record."""
     words = ["--home", home.root, "run", study, "--corpus", corpus, "--workers", str(workers)]
-    process = begin(script(DIES, str(records), home.runs, *words), home)
+    command = driver_script(DIES, str(records), home.runs, *words)
+    process = begun(command, home.make().root / "out.log", OMP_NUM_THREADS="3")
     try:
         assert process.wait(timeout=300) == -signal.SIGKILL, (home.root / "out.log").read_text(encoding="utf-8")
     finally:
@@ -108,7 +97,15 @@ def test_a_table_is_the_same_after_kills_and_beside_other_open_runs(
     """Killed in the search and among the runs; then resumed while another study is open in the same home."""
     for records, workers in ((2, 2), (7, 1)):
         killed_after(records, home, study, tiny_corpus, workers)
-    other = start(home, tiny_study, tiny_corpus, 1)
+    words = ["--home", str(home.root), "run", str(tiny_study), "--corpus", str(tiny_corpus), "--workers", "1"]
+    with open(home.root / "out.log", "ab") as log:
+        other = subprocess.Popen(
+            [sys.executable, "-m", "experiments.cli", *words],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=os.environ | {"OMP_NUM_THREADS": "3"},
+        )
     try:
         run_study(str(study), home.root, Options(corpus=str(tiny_corpus), workers=2))
         assert table(home) == expected

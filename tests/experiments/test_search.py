@@ -38,6 +38,8 @@ from mmcore.files import BrokenFile
 from mmcore.fingerprint import fingerprint
 from studies.search.results import SearchResult
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 @pytest.fixture(autouse=True)
 def pretend(monkeypatch: pytest.MonkeyPatch) -> type[PretendPool]:

@@ -31,6 +31,8 @@ from mmcore.errors import StoreError, StudyError
 from studies.search.block import Budget
 from studies.search.resolved import ArmSearch, ResolvedSearch
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 @pytest.fixture
 def asking(tmp_path: Path, tiny_corpus: Path, home: Home) -> Callable[..., Request]:

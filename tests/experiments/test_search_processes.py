@@ -14,7 +14,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from factories.deaths import driver_script
+from factories.deaths import Process, begun, driver_script
 from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
 
@@ -124,11 +124,10 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def start(home: Home, study: Path, corpus: Path, storage: str | None, fate: str) -> subprocess.Popen[bytes]:
+def start(home: Home, study: Path, corpus: Path, storage: str | None, fate: str) -> Process:
     command = driver_script(TUNE, home.root, study, corpus, str(FATAL), home.root / "death", fate)
-    environment = os.environ | ({"MMSTUDY_STORAGE": storage} if storage else {})
-    with open(log_of(home, fate), "wb") as file:
-        return subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)
+    environment = {"MMSTUDY_STORAGE": storage} if storage else {}
+    return begun(command, log_of(home, fate), **environment)
 
 
 def log_of(home: Home, fate: str) -> Path:
@@ -141,7 +140,7 @@ def trials(request: Request, home: Home, storage: str | None) -> list[optuna.tri
         return [] if study is None else trials_of(study)
 
 
-def dead_trial(process: subprocess.Popen[bytes], request: Request, home: Home, storage: str | None) -> int:
+def dead_trial(process: Process, request: Request, home: Home, storage: str | None) -> int:
     """Wait until a process has killed itself in the middle of a trial; the number of that trial."""
     assert process.wait(timeout=300) == -signal.SIGKILL, log_of(home, "dies").read_text(encoding="utf-8")
     mine = [trial for trial in trials(request, home, storage) if pid_of(trial) == process.pid]

@@ -30,6 +30,8 @@ from mmcore.facts import Failure
 from reports.output.text import as_json
 from studies.repeats import Sequential
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 class Heard(Silent):
     """Keeps what was said."""

@@ -18,6 +18,8 @@ from mmcore.config import EvaluationConfig
 from mmcore.errors import StudyError
 from mmcore.record import Record
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 ARMS = """\
 arms:
   deaf: {evaluation.without: [audio]}

@@ -23,6 +23,8 @@ from mmcore.events import EpochDone, Event
 from mmcore.run import run
 from mmcore.training.threads import with_threads
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 @pytest.mark.parametrize("cores", [1, 2, 8, 64])
 @pytest.mark.parametrize("runs", [1, 2, 7, 100])
@@ -100,6 +102,22 @@ def test_a_worker_is_told_its_threads_before_it_imports_anything(
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     local.LocalPool(1, 2, tmp_path)
     assert {name: started[0][name] for name in THREAD_VARIABLES} == dict.fromkeys(THREAD_VARIABLES, "2")
+
+
+def test_a_worker_keeps_its_memory_unless_the_user_or_foreign_code_has_a_say(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[dict[str, str]] = []
+    monkeypatch.setattr(local.subprocess, "Popen", lambda *_, env, **__: started.append(env))
+    first, second = local.MEMORY_VARIABLES
+    monkeypatch.setenv(first, "65536")
+    monkeypatch.delenv(second, raising=False)
+    local.start_worker(1, tmp_path / "log")
+    local.start_worker(1, tmp_path / "log", foreign=True)
+    assert [(env.get(first), env.get(second)) for env in started] == [
+        ("65536", local.MEMORY_VARIABLES[second]),
+        ("65536", None),
+    ]
 
 
 def test_the_last_open_run_of_a_study_has_one_thread_as_all_others(

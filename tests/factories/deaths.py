@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from factories.workers import Forking
 
 import experiments.launchers.local as local
-from benchmarks.faults.started import ADDRESS
+from benchmarks.faults.started import ADDRESS, Forked
 from experiments.launchers.messages import Job, Message, Refused, Stop, Told, decode
 from mmcore.events import EpochDone
 
@@ -43,6 +43,36 @@ from experiments.launchers import local
 local.subprocess = Subprocess
 """
     return script(forks + code, *words)
+
+
+Process = subprocess.Popen[bytes] | Forked
+
+
+def begun(command: list[str], log: Path, forked: bool = True, **environment: str) -> Process:
+    """The process of a command of :func:`script` or :func:`driver_script`, which leads a session of its own.
+
+    Args:
+        log: takes what it says, behind what others have said there.
+        forked: it has its imports done, and its reports have no figures; otherwise it starts as any other process.
+        environment: variables that it has besides this process's.
+    """
+    with open(log, "ab") as said, open(os.devnull, "rb") as nothing:
+        known = os.environ | environment
+        if forked and sys.platform == "linux":
+            return Forked("code", command[1:], known | {ADDRESS: Forking.address()}, nothing, said, said)
+        hears = hears_ctrl_c if os.name == "posix" else None
+        return subprocess.Popen(
+            command, stdin=nothing, stdout=said, stderr=said, env=known, start_new_session=True, preexec_fn=hears
+        )
+
+
+def hears_ctrl_c() -> None:
+    """For a child process: whoever starts the tests in the background makes their children deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+COMMAND = "from experiments.cli.main import main; main()"
+"""``mmstudy``, with its words as arguments."""
 
 
 def die() -> NoReturn:
@@ -93,11 +123,13 @@ def let_a_worker_die(lost: Path) -> None:
     popen = subprocess.Popen
     code = "from factories.deaths import serve; serve(sys.argv[1])"
 
-    def start(command: list[str], **options: Any) -> subprocess.Popen[Any]:
-        ours = command[-2:] == ["-m", "experiments.launchers.worker"]
-        return popen(script(code, lost) if ours else command, **options)
+    def start(command: list[str], **options: Any) -> subprocess.Popen[Any] | Forked:
+        if command[-2:] != ["-m", "experiments.launchers.worker"]:
+            return popen(command, **options)
+        words, ends = script(code, lost), [options[end] for end in ("env", "stdin", "stdout", "stderr")]
+        return Forked("code", words[1:], *ends) if ADDRESS in os.environ else popen(words, **options)
 
-    local.subprocess.Popen = start
+    local.subprocess.Popen = start  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def serve(lost: str) -> None:

@@ -14,6 +14,7 @@ from factories.workers import WarmPool
 
 from experiments.home import Home
 from experiments.launchers import choose
+from experiments.mirror import Background
 from experiments.tracking import client
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
@@ -94,6 +95,23 @@ def blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     """
     if request.node.get_closest_marker("rendered") is None:
         monkeypatch.setattr("reports.figures.svg.to_svg", lambda drawing: BLANK)
+
+
+@pytest.fixture
+def no_mirror(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow hears nothing of the studies of this process, which takes a third of the driver's time.
+
+    For files about what is trained, searched and reported; what MLflow is told has tests of its own, and those in such
+    a file have the marker ``mirrored``.
+    """
+    if request.node.get_closest_marker("mirrored") is not None:
+        return
+
+    def deaf(self: Background) -> None:
+        while self._tasks.get() is not None:
+            pass
+
+    monkeypatch.setattr(Background, "_work", deaf)
 
 
 @pytest.fixture

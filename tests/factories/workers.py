@@ -43,7 +43,7 @@ class Forking(Subprocess):
         """Where that process, which is started for the first worker, is asked for more."""
         if cls._zygote is None:
             folder = cls._stack.enter_context(tempfile.TemporaryDirectory())
-            cls._zygote = cls._stack.enter_context(Zygote(Path(folder), "workers"))
+            cls._zygote = cls._stack.enter_context(Zygote(Path(folder), "all"))
         return cls._zygote.environment()[ADDRESS]
 
     @classmethod

@@ -27,7 +27,7 @@ from reports.figures.across import VerdictsByPart
 from reports.figures.base import FigureBase
 from reports.figures.curves import LearningCurves
 from reports.figures.forest import Verdicts
-from reports.figures.marks import band, cells, curve, dots, shades, strands
+from reports.figures.marks import band, cells, curve, dots, shades, strands, trace
 from reports.figures.style import PAPER, legend_over_all, sheet
 from reports.figures.svg import to_svg
 from reports.sections.build import figures as section_figures
@@ -46,7 +46,10 @@ BARE = {
 has none, and its intervals are estimates of its own, not those of our statistics."""
 BY_MATPLOTLIB = {
     ("reports.figures.marks", "add_line"): "a sign for the legend alone, without data",
-    ("reports.figures.marks", "plot"): "a line for each repeat; for a thousand of them seaborn takes ten times as long",
+    (
+        "reports.figures.marks",
+        "plot",
+    ): "lines as they are, up to a thousand a page: seaborn takes ten times as long",
     ("reports.figures.marks", "fill_between"): "seaborn's band is its own estimate",
     ("reports.figures.forest", "barh"): "the margin's bar lies around 0; seaborn's begin there",
     ("reports.figures.corpus_item", "pcolormesh"): "a column is as wide as its row lasts; seaborn's cells are equal",
@@ -174,6 +177,7 @@ def test_nothing_known_draws_nothing(axes, values):
     table = pd.DataFrame({"x": range(len(values)), "y": values})
     curve(axes, table, "x", "y")
     strands(axes, np.array([values]))
+    trace(axes, np.arange(len(values)), np.array(values, dtype=float))
     dots(axes, table, "x", "y", tint="#16191d")
     assert not axes.lines
     assert not axes.collections
@@ -182,6 +186,18 @@ def test_nothing_known_draws_nothing(axes, values):
 def test_lines_of_many_are_drawn_apart(axes):
     strands(axes, np.array([[1.0, 2.0, np.nan], [np.nan, 3.0, 4.0]]))
     assert [line.get_xydata().tolist() for line in axes.lines] == [[[0, 1], [1, 2]], [[1, 3], [2, 4]]]
+
+
+def test_a_trace_is_the_curve_of_seaborn(axes):
+    x_N, y_N = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0]), np.array([np.nan, 1.0, 2.0, np.nan, 3.0, np.nan])
+    look = {"color": "#112233", "marker": "o", "markersize": 4.0, "markeredgewidth": 1.0, "markeredgecolor": "#112233"}
+    trace(axes, x_N, y_N, **look)
+    curve(axes, pd.DataFrame({"x": x_N, "y": y_N}), "x", "y", **look)
+    assert [line.get_xydata().tolist() for line in axes.lines[:2]] == [[[1.0, 1.0], [1.5, 2.0]], [[2.5, 3.0]]]
+    properties = [{**line.properties(), "children": 0, "data": 0} for line in axes.lines]
+    for name in ("xydata", "color", "marker", "markersize", "markeredgewidth", "markeredgecolor", "linestyle", "label"):
+        drawn = [repr(one[name]) for one in properties]
+        assert drawn[:2] == drawn[2:] or name == "label"
 
 
 def test_marks_are_open_or_filled_row_by_row(axes):

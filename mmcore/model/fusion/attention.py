@@ -50,7 +50,7 @@ class AttentionFusion(Fusion):
         # Not expand: torch's counter of operations cannot take a view of a parameter as an input of a module.
         query_N1D = self.query_D.repeat(B * T, 1, 1)
         blocked_N11M = ~streams.usable_BTM.reshape(B * T, 1, 1, M)
-        mask_N11M = torch.zeros_like(blocked_N11M, dtype=tokens_NMD.dtype).masked_fill_(blocked_N11M, -torch.inf)
+        mask_N11M = torch.zeros_like(blocked_N11M, dtype=tokens_NMD.dtype).masked_fill(blocked_N11M, -torch.inf)
         steps = None if trace is None else _AtSteps(trace, (B, T))
         fused_N1D = self.attention(query_N1D, mask_N11M, rng, steps, "modality_attention", tokens_NMD)
         return full(fused_N1D).view(B, T, -1)

@@ -23,7 +23,7 @@ class GatedFusion(ModalityGates):
     def forward(self, streams: Streams, rng: torch.Generator | None = None, trace: Trace | None = None) -> Tensor:
         fused_BTD: Tensor | None = None
         for m, (gate, e_BTD) in enumerate(zip(self.gates.values(), streams.embedded, strict=True)):
-            gate_BTD = self.settled(streams.modalities[m], full(gate(e_BTD)).sigmoid_())
+            gate_BTD = self.settled(streams.modalities[m], full(gate(e_BTD)).sigmoid())
             if trace is not None:
                 keep_gate(trace, streams.modalities[m], gate_BTD, e_BTD, streams.usable(m))
             fused_BTD = gate_BTD * e_BTD if fused_BTD is None else torch.addcmul(fused_BTD, gate_BTD, e_BTD)

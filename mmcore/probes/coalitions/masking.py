@@ -129,7 +129,7 @@ class Donors:
             self.loaders[name] = Loader(
                 trained.prepared, trained.normaliser, trained.config.data, trained.task, (name,),
                 trained.split.test, test.batch,
-            )  # fmt: skip
+            ).keep()  # fmt: skip
             has_W = np.concatenate([b.present_BTM[..., 0].any(1).numpy() for b in self.loaders[name].batches()])
             self.donor_WD[name] = _assigned(item_W, has_W, groups, draws, trained.config.repeat, name)
 

@@ -72,7 +72,7 @@ class Weighting(ABC):
         """Add the gradient of the weighted loss to the parameters; returns the weights used, (C,)."""
         weight_C = self.weights(step)
         (step.loss_P * weight_C[self.component_P]).sum().backward()
-        return self._used(weight_C)
+        return self.used(weight_C)
 
     def end_epoch(self) -> dict[str, float]:
         """Columns for the epoch's history row: ``weight/COMPONENT``, the mean of the weights used."""
@@ -101,7 +101,8 @@ class Weighting(ABC):
         weight_C = weight_C.masked_fill(~self.active_C, 0.0)
         return weight_C * (self.total / weight_C.sum())
 
-    def _used(self, weight_C: Tensor) -> Tensor:
+    def used(self, weight_C: Tensor) -> Tensor:
+        """The same weights, counted for the mean of the epoch."""
         self._sum_C += weight_C
         self._steps += 1
         return weight_C

@@ -51,4 +51,4 @@ class ProjectedGradients(Weighting):
     def backward(self, step: Step) -> Tensor:
         weight_C = self.weights(step)
         (step.loss_P * weight_C[self.component_P]).sum().backward()
-        return self._used(self.scaled(weight_C))
+        return self.used(self.scaled(weight_C))

@@ -15,7 +15,7 @@ from mmcore.answers.answer import Answered
 from mmcore.answers.error_analysis import Case, ErrorsResult
 from mmcore.answers.parts import Numbers
 from mmcore.language import later, say
-from reports.figures.marks import curve, dots, own_names
+from reports.figures.marks import dots, own_names, trace
 from reports.figures.style import INK, colour, line, marker, shortened
 
 HEIGHTS = {"lines": 1.3, "features": 0.75, "gates": 0.9, "shares": 0.9, "attention": 0.8}
@@ -143,8 +143,7 @@ class Timeline:
             axes.axvline(float(self.x[seen.at]), color=INK, linewidth=0.9, linestyle=":")
 
     def _curve(self, axes: Axes, values: Numbers, color: str, **look: Any) -> None:
-        table = pd.DataFrame({"time": self.x, "value": np.array(values)})
-        curve(axes, table, "time", "value", color=color, markeredgewidth=1.0, markeredgecolor=color, **look)
+        trace(axes, self.x, np.array(values), color=color, markeredgewidth=1.0, markeredgecolor=color, **look)
 
     def as_rows(self) -> list[tuple[Any, ...]]:
         """Rows of ``series, name, arm, time, value``; what all arms share has no arm."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pytest
 from factories.command import mmstudy
-from factories.footage import HEIGHT, WIDTH, Pictures, grey, make_clip
+from factories.footage import HEIGHT, WIDTH, Pictures, Sound, grey, make_clip, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,12 +26,14 @@ from experiments.timelines.model import Rate
 from experiments.timelines.reading import read_timeline
 from experiments.timelines.stretches import runs, same_codes, simplified, stretches, switched_SK
 from experiments.timelines.table import track_table
+from experiments.trained_arm import trained_arm
 from mmcore.data.checking import check_corpus
 from mmcore.data.sources.seed_layout import LAYOUTS, _schema
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.errors import ConfigError, CorpusError, StudyError
 from mmcore.schema import CorpusSchema
 
+FILES: tuple[Literal["csv", "parquet"], ...] = ("csv", "parquet")
 FILM = Footage(Rate(Fraction(30)), 1280, 720)
 
 
@@ -125,7 +129,11 @@ def test_the_target_chooses_the_threshold() -> None:
 def test_gaps_are_closed_and_tracks_stay_together() -> None:
     chance = np.zeros((60, 2))
     chance[10:20, 0] = chance[15:30, 1] = chance[50:60, 0] = 1
-    found = close_gaps(edit_of(forecast(chance), Cutting(), FILM).timeline)
+    found = close_gaps(edit_of(forecast(chance), Cutting(), replace(FILM, channels=1)).timeline)
+    (sound,) = found.sound
+    assert [(float(c.start), float(c.duration), float(c.source_start)) for c in sound.clips] == [
+        (0.0, 1.0, 1.0), (1.0, 1.0, 2.0), (2.0, 1.0, 5.0),
+    ]  # fmt: skip
     starts = [[(float(c.start), float(c.source_start)) for c in track.clips] for track in found.tracks]
     assert starts == [[(0.0, 1.0), (2.0, 5.0)], [(0.5, 1.5)]]
     assert [float(one.time) for one in found.markers] == [0, 0.5, 2.0]
@@ -232,7 +240,7 @@ def test_sparse_and_constant_targets_keep_scores_sensible(edited: tuple[Path, Pa
 def test_an_arm_writes_a_timeline(suffix: str, edited: tuple[Path, Path, Home], tmp_path: Path) -> None:
     study, corpus, home = edited
     out, video = tmp_path / f"edit{suffix}", tmp_path / "film3.mp4"
-    make_clip(video, Pictures(grey(90)))
+    make_clip(video, Pictures(grey(90)), Sound(tone(channels=2), layout="stereo"))
     words = ["timeline", study, "both", corpus, "--corpus", corpus, "--item", "film3", "--out", out, "--fps", "29.97"]
     done = mmstudy(home, *words, "--video", video, "--target-seconds", "2", "--shortest", "0.3")
     assert done.returncode == 0, done.stderr
@@ -246,6 +254,14 @@ def test_an_arm_writes_a_timeline(suffix: str, edited: tuple[Path, Path, Home], 
     assert clips
     assert {clip.source for clip in clips} == {"film3.mp4"}
     assert len(back.markers) == len(clips)
+    # The footage is heard once wherever it is seen, in step with it.
+    heard = [clip for track in back.sound for clip in track.clips]
+    assert back.channels == 2
+    assert seen([(float(c.start), float(c.end)) for c in heard]) == pytest.approx(sum(float(c.duration) for c in heard))
+    assert seen([(float(c.start), float(c.end)) for c in heard]) == pytest.approx(
+        seen([(float(c.start), float(c.end)) for c in clips])
+    )
+    assert all(abs(clip.start - clip.source_start) < Fraction(1, 20) for clip in heard)
     table = track_table(back, 0.1)
     # What nobody ever moved stands still, whatever the models say.
     for k in range(4):
@@ -265,5 +281,23 @@ def test_a_timeline_needs_an_item_and_says_when_nothing_is_likely(
     assert nothing.returncode == 0
     assert "The highest probability of a track is" in nothing.stdout
     assert read_timeline(tmp_path / "edit.edl").tracks == ()
+    silent = Footage(FILM.rate, 1280, 720)
+    assert edit_of(forecast(np.full((20, 1), 0.9)), Cutting(), silent).timeline.sound == ()
     lacking = mmstudy(home, *words, "--item", "film3", "--video", tmp_path / "none.mp4")
     assert (lacking.returncode, "the footage must be a file" in lacking.stderr) == (2, True)
+
+
+def test_predictions_written_as_they_come_are_those_of_the_frames(
+    edited: tuple[Path, Path, Home], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, corpus, home = edited
+    arm = trained_arm(str(study), home, Options(corpus=str(corpus)), "both")
+    frames = arm.predict(corpus)
+    monkeypatch.setattr("experiments.predictions.GROUP", 1000)
+    csv, parquet = (arm.write(corpus, tmp_path / "parts", files=files) for files in FILES)
+    assert [path.name for path in csv.paths] == ["values.csv", "probabilities.csv"]
+    assert (csv.items, csv.values, csv.models) == (frames.values["item"].nunique(), len(frames.values), len(arm.runs))
+    for one, other in zip(csv.paths, frames.write(tmp_path / "whole", "csv"), strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    for one, other in zip(parquet.paths, frames.write(tmp_path / "whole", "parquet"), strict=True):
+        pd.testing.assert_frame_equal(pd.read_parquet(one), pd.read_parquet(other))

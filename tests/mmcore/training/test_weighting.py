@@ -126,7 +126,7 @@ def dwa_epochs(weighting, epochs):
             loss_P = torch.tensor(loss)
             used_C = weighting.weights(step(loss_P, epoch, index, count_P=(loss_P > 0).float()))
         used.append(used_C.tolist())
-        weighting._used(used_C)
+        weighting.used(used_C)
         weighting.end_epoch()
     return used
 
