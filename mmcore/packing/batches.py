@@ -47,10 +47,10 @@ def stacked(batches: Sequence[Batch | None], device: torch.device) -> Stacked:
 
 def _padded(of_R: Sequence[Tensor | None], like: Tensor, rows: int) -> Tensor:
     # With numpy: these copies are made where the loader made the batches, and are none of the device's work.
-    whole = np.zeros((len(of_R), rows, *like.shape[1:]), like.numpy().dtype)
+    whole = np.zeros((len(of_R), rows, *like.shape[1:]), like.cpu().numpy().dtype)
     for r, each in enumerate(of_R):
         if each is not None:
-            whole[r, : len(each)] = each.numpy()
+            whole[r, : len(each)] = each.cpu().numpy()
     return torch.from_numpy(whole)
 
 

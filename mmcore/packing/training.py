@@ -59,6 +59,8 @@ def train_packed(members: Sequence[Member]) -> Iterator[tuple[int, Exception | N
     for member in members:
         # The time that it waited for the others to be opened is theirs.
         member.state.clock = time.monotonic()
+        # Batches are put together here and sent as one, not picked on the device by each member.
+        member.loader.keep()
         if member.selection.note is not None and not member.finished:
             member.on_event(Note(member.selection.note))
     live = [*range(len(members))]
