@@ -20,7 +20,6 @@ from typing import Unpack
 from filelock import FileLock
 
 from experiments.analyses import Question, belonging, chosen, remember, still_open
-from experiments.best_models import best_models
 from experiments.choices import Choices, options_from
 from experiments.home import Home
 from experiments.jobs import delete_failed, job_of, mirror_record
@@ -223,6 +222,9 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
     if mirror is not None:
         log_verdicts(mirror, results, summary)
         mirror.reported(folder)
+        # Brings the tracking library along, which a report does without.
+        from experiments.best_models import best_models
+
         mirror.modelled(best_models(todo, results, summary, home))
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
 
@@ -257,6 +259,8 @@ def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
     log_verdicts(mirror, results, summary)
     if (home.report(request.key) / "report.html").is_file():
         mirror.reported(home.report(request.key))
+    from experiments.best_models import best_models
+
     mirror.modelled(best_models(todo, results, summary, home))
     mirror.close()
     return str(mirror.error) if mirror.error else behind

@@ -120,6 +120,9 @@ def test_planning_imports_no_torch_and_help_is_quick(tiny_study: Path, tiny_corp
         "except SystemExit as end: assert not end.code\n"
         "heavy = {'torch', 'mlflow', 'optuna', 'matplotlib', 'seaborn', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
+        "import experiments.driver\n"
+        "heavy = {'torch', 'mlflow', 'optuna', 'matplotlib', 'seaborn'} & set(sys.modules)\n"
+        "assert not heavy, 'a report imports ' + str(heavy)\n"
     )
     for words in (
         ["--help"],
