@@ -132,22 +132,28 @@ def test_what_killed_processes_left_half_written_goes(config: RunConfig, prepare
 
 
 @pytest.mark.parametrize("problem", [OSError("no space"), RuntimeError("stream"), KeyboardInterrupt()])
-def test_the_record_is_written_first_and_stands_whatever_happens_then(
+def test_what_goes_wrong_while_a_run_is_tidied_costs_no_result(
     config: RunConfig, prepared: Prepared, home: Home, monkeypatch: pytest.MonkeyPatch, problem: BaseException
 ) -> None:
     folder = folder_of(config, prepared, home)
+    asked: list[bool] = []
 
     def full(path: Path, content: Mapping[str, object]) -> None:
-        assert read_record(folder) is not None
+        asked.append(read_record(folder) is None)
         raise problem
 
-    monkeypatch.setattr(trials, "_rewrite", full)
-    if isinstance(problem, KeyboardInterrupt):
-        with pytest.raises(KeyboardInterrupt):
-            trained(config, prepared, home)
-    else:
-        assert trained(config, prepared, home).done
+    with monkeypatch.context() as patched:
+        patched.setattr(trials, "_rewrite", full)
+        if isinstance(problem, KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt):
+                trained(config, prepared, home)
+        else:
+            assert trained(config, prepared, home).done
+    assert asked == [True], "the record comes last"
     assert last(folder)["optimiser"]["state"], "whole, as training left it"
+    weights = (folder / "checkpoints" / "best.pt").stat().st_mtime_ns
+    assert trained(config, prepared, home).done
+    assert (folder / "checkpoints" / "best.pt").stat().st_mtime_ns == weights, "nothing is trained again"
     stamp = (folder / "record.json").stat().st_mtime_ns
     assert trained(config, prepared, home).done
     assert (folder / "record.json").stat().st_mtime_ns == stamp
