@@ -56,7 +56,9 @@ def opened(place: Home, workers: int, engine: SlurmEngine) -> SlurmPool:
 
 def task_of(pool: SlurmPool, job: Job) -> str:
     """The task whose worker is at a job."""
-    (task,) = [one.task for one in pool._places.open if one.worker is not None and one.worker.job is job]
+    workers = {one.task: one.worker for one in pool._places.open if one.worker is not None}
+    at = {task: worker.job.fingerprint for task, worker in workers.items() if worker.job is not None}
+    (task,) = [task for task, name in at.items() if name == job.fingerprint]
     return task
 
 
