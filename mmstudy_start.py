@@ -115,7 +115,8 @@ def main() -> None:
     try:
         take_own_packages()
         from experiments.cli.main import main as command
+
+        command()
     except KeyboardInterrupt:
-        # It imports for a second, and nothing has begun.
+        # While it imports, or in a line before the command's own care for Ctrl-C: there is nothing yet to end in order.
         sys.exit(130)
-    command()

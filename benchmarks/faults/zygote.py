@@ -178,8 +178,7 @@ def _writer(number: int, unbuffered: bool) -> TextIO:
 def _do(role: str) -> None:
     match role:
         case "driver":
-            main = _imported_driver(role)
-            main()
+            _drive(role)
         case "worker":
             _listen(role)
             from experiments.launchers.worker import main
@@ -204,8 +203,8 @@ def _listen(role: str) -> None:
     moments.watch(role)
 
 
-def _imported_driver(role: str) -> Callable[[], None]:
-    """As :func:`mmstudy_start.main` has it."""
+def _drive(role: str) -> None:
+    """As :func:`mmstudy_start.main` does."""
     try:
         _listen(role)
         from benchmarks.faults import started
@@ -213,9 +212,9 @@ def _imported_driver(role: str) -> Callable[[], None]:
         from experiments.launchers import local
 
         local.subprocess = started.Subprocess
+        main()
     except KeyboardInterrupt:
         sys.exit(130)
-    return main
 
 
 def _end(code: object) -> None:

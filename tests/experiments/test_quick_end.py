@@ -84,6 +84,21 @@ def test_ctrl_c_is_no_traceback_while_the_packages_are_imported(monkeypatch: pyt
     assert end.value.code == 130
 
 
+@pytest.mark.parametrize("line", ["_speak_utf8", "safe_output"])
+def test_ctrl_c_in_a_line_before_the_command_takes_care_of_it_ends_it_in_order(
+    monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.setattr(f"experiments.terminal.{line}", interrupted)
+    monkeypatch.setattr(sys, "argv", ["mmstudy", "list"])
+    kept = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            mmstudy_start.main()
+    finally:
+        signal.signal(signal.SIGTERM, kept)
+    assert ended.value.code == 130
+
+
 def test_a_report_that_cannot_be_written_ends_the_mirror_before_the_error_is_said(
     tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
