@@ -212,7 +212,7 @@ class Timeline:
         tracks: those of pictures, from the lowest up.
         width, height: of its frame in pixels; None where the file does not say.
         markers: notes on it. left_out: what the file holds besides, which was not read.
-        sound: tracks of sound, whose clips have no transform; it is no part of the table that models learn from.
+        sound: tracks of sound. Their clips have no transform, and models do not learn from them.
         channels: of that sound; 0: unknown, or there is none.
     """
 
