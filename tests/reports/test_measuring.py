@@ -78,11 +78,11 @@ def test_what_changes_later_is_drawn_as_it_is():
     before = to_svg(figure)
     axes.set_xlim(0.0, 300.0)
     after = to_svg(figure)
-    assert ">300<" in after and ">300<" not in before
+    assert (">300<" in before, ">300<" in after) == (False, True)
     assert not set(vars(axes.xaxis)) & {"_update_ticks", "_get_ticklabel_bboxes"}
 
 
-def test_a_formatter_that_axes_share_has_the_ticks_of_whichever_is_looked_at():
+def test_a_formatter_that_axes_share_has_the_ticks_of_whichever_is_looked_at(monkeypatch):
     with house_style():
         figure, (wide, narrow) = sheet(3.0, 2, 2, sharex=True)
         wide.set_xlim(0.0, 1.0)
@@ -90,10 +90,13 @@ def test_a_formatter_that_axes_share_has_the_ticks_of_whichever_is_looked_at():
         narrow.set_position((0.8, 0.1, 0.1, 0.8))
         formatter = wide.xaxis.get_major_formatter()
         assert formatter is narrow.xaxis.get_major_formatter()
+        told = []
+        set_locs = formatter.set_locs
+        monkeypatch.setattr(formatter, "set_locs", lambda locs: (told.append(len(locs)), set_locs(locs)))
         with ticks_measured_once(figure):
             seen = []
             for axes in (wide, narrow, wide, wide, narrow):
                 axes.xaxis._update_ticks()
-                seen.append(len(formatter.locs))
+                seen.append(told[-1])
     assert seen[0] > seen[1]
     assert seen == [seen[0], seen[1], seen[0], seen[0], seen[1]]
