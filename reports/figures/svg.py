@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ElementTree
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
 
+from reports.figures.base import FigureBase
 from reports.figures.measuring import ticks_measured_once
 from reports.figures.style import INK, PAPER, house_style
 
@@ -23,6 +24,11 @@ _LINK = f"{{{_XLINK}}}href"
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _HASHED = re.compile(r'((?:id="|href="#|url\(#)[^">)]*?)([0-9a-f]{10})(?=[")])')
 _FONT = re.compile(r"(?P<weight>bold|\d{3})?\s*(?P<size>[\d.]+px)")
+
+
+def rendered(figure: FigureBase) -> str:
+    """A figure, drawn, as a standalone SVG."""
+    return to_svg(figure.draw())
 
 
 def to_svg(drawing: Drawing) -> str:
