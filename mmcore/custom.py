@@ -338,9 +338,10 @@ def _sealed(value: Any, folder: Path | None, path: str) -> Any:
         case Reference():
             return _with_source(value, folder, path)
         case BaseModel():
-            old = {name: getattr(value, name) for name in type(value).model_fields}
-            new = {name: _sealed(part, folder, f"{path}.{name}".lstrip(".")) for name, part in old.items()}
-            changed = {name: part for name, part in new.items() if part is not old[name]}
+            # A search checks thousands of configs, most of whose fields are numbers and words.
+            parts = {name: part for name, part in vars(value).items() if isinstance(part, BaseModel | dict)}
+            new = {name: _sealed(part, folder, f"{path}.{name}".lstrip(".")) for name, part in parts.items()}
+            changed = {name: part for name, part in new.items() if part is not parts[name]}
             return value.model_copy(update=changed) if changed else value
         case dict():
             new = {name: _sealed(part, folder, f"{path}.{name}") for name, part in value.items()}
