@@ -47,7 +47,8 @@ def train_packed(members: Sequence[Member]) -> Iterator[tuple[int, Exception | N
     Members may stand at different epochs, as after a kill, and have different numbers of steps.
 
     Args:
-        members: of one config but for the repeat, none of which :func:`mmcore.packing.allowed.why_alone` objects to.
+        members: of one :func:`mmcore.packing.allowed.shape_of` on one corpus, none of which
+            :func:`mmcore.packing.allowed.why_alone` objects to.
 
     Yields:
         Each member's place among ``members`` once its training is over, and what ended it early: None where it is
@@ -230,12 +231,13 @@ class Pack:
                 state = self.members[r].state
                 failed[r] = divergence_of(state, self.layout, trained_RP[r].detach(), epochs[r].number)
         going = [r for r in there if r not in failed]
-        limit = self.members[0].config.training.clip_norm
-        if limit is not None:
-            clipped_R = [r in going and norms[r] > limit for r in range(len(epochs))]
-            self.stack.clip(norm_R, clipped_R, limit)
-            for r in going:
-                epochs[r].clipped += clipped_R[r]
+        limit_R = [math.inf] * len(epochs)
+        for r in going:
+            own = self.members[r].config.training.clip_norm
+            if own is not None and norms[r] > own:
+                limit_R[r] = own
+                epochs[r].clipped += 1
+        self.stack.clip(norm_R, limit_R)
         self.stack.step(going, [epochs[r].rate for r in going])
         sums_RP += plain_RP
         counts_RP += counted_RP

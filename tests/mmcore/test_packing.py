@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from factories.packing import opened, packed, same
+
 from benchmarks.bench_pack import kernels
-from mmcore.config import DataConfig
 from mmcore.data.prepare import prepare
 from mmcore.errors import RunStopped, TrainingDiverged
 from mmcore.events import EpochDone, Note, ignore
@@ -27,60 +28,6 @@ from mmcore.run import run, run_in_steps
 from mmcore.training.loop import train_epoch
 
 Build = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def ragged(editing_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The editing corpus with items of 22 or 60 steps, so that repeats have other numbers of steps and windows."""
-    import pandas as pd
-
-    folder = tmp_path_factory.mktemp("ragged") / "corpus"
-    for path in editing_corpus.rglob("*"):
-        target = folder / path.relative_to(editing_corpus)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".parquet":
-            number = int(path.stem.removeprefix("clip"))
-            pd.read_parquet(path).head(22 + 39 * (number % 3 == 0)).to_parquet(target, index=False)
-        elif path.is_file():
-            target.write_bytes(path.read_bytes())
-    return folder, prepare(folder, DataConfig(), tmp_path_factory.mktemp("store"))
-
-
-def opened(configs: list[Any], folder: Path, store: Any, hear: Any = ignore) -> list[Any]:
-    """Runs that wait for their training."""
-    return [run_in_steps(config, folder / str(r), hear, store) for r, config in enumerate(configs)]
-
-
-def packed(configs: list[Any], folder: Path, store: Any, hears: list[Any] | None = None) -> list[Record | Exception]:
-    """What becomes of runs that are trained as one batch."""
-    steps = [
-        run_in_steps(config, folder / str(r), ignore if hears is None else hears[r], store)
-        for r, config in enumerate(configs)
-    ]
-    found: dict[int, Record | Exception] = {}
-    for r, error in train_packed([next(each) for each in steps]):
-        if error is None or isinstance(error, TrainingDiverged):
-            found[r] = concluded(steps[r], error)
-        else:
-            found[r] = error
-    return [found[r] for r in range(len(configs))]
-
-
-def same(one: Record, other: Record, within: float = 2e-4) -> None:
-    """Alike but for rounding and time."""
-    assert (one.status, one.epochs, one.best_epoch, one.steps) == (
-        other.status,
-        other.epochs,
-        other.best_epoch,
-        other.steps,
-    )
-    for mine, theirs in zip(one.history, other.history, strict=True):
-        assert list(mine) == list(theirs)
-        for name in mine:
-            if name != "seconds":
-                assert mine[name] == pytest.approx(theirs[name], rel=within, abs=within, nan_ok=True), name
-    for mine, theirs in zip(one.scores, other.scores, strict=True):
-        assert mine.value == pytest.approx(theirs.value, rel=within, abs=within, nan_ok=True), mine
 
 
 KINDS: dict[str, dict[str, object]] = {
