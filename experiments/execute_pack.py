@@ -55,7 +55,8 @@ def trial_pack(runs: Sequence[InPack], prepared: Callable[[], Prepared]) -> Iter
     from its last checkpoint.
 
     Args:
-        runs: of one config but for the repeat, none of which :func:`mmcore.packing.allowed.why_alone` objects to.
+        runs: of one :func:`mmcore.packing.allowed.shape_of` on one corpus, none of which
+            :func:`mmcore.packing.allowed.why_alone` objects to.
 
     Yields:
         A run's fingerprint, with the status of its record once it is written; or with why it cannot be done as it was

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
 from factories.packing import opened, packed, same
 
 from benchmarks.bench_pack import kernels

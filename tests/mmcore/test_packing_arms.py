@@ -173,8 +173,6 @@ def test_shapes_are_equal_where_only_what_members_own_differs(config: Build, edi
     ],
     ids=str,
 )
-def test_other_shapes_and_operations_are_apart(
-    config: Build, editing_corpus: Path, changes: dict[str, object]
-) -> None:
+def test_other_shapes_and_operations_are_apart(config: Build, editing_corpus: Path, changes: dict[str, object]) -> None:
     plain = config(editing_corpus, task={"kind": "forecast"})
     assert shape_of(config(editing_corpus, **{"task": {"kind": "forecast"}, **changes})) != shape_of(plain)
