@@ -44,8 +44,14 @@ neither the shapes of parameters and batches nor the operations of the forward p
 
 
 def shape_of(config: RunConfig) -> str:
-    """What the runs of one pack have in common, as text: every setting that is not in :data:`OF_MEMBER`."""
+    """What the runs of one pack have in common, as text: every setting that is not in :data:`OF_MEMBER`.
+
+    Of the rates of dropout, whether they are above 0; in bfloat16, where scales are rounded, the rates themselves.
+    """
     left = config.model_dump(mode="json")
+    if config.training.precision != "bf16":
+        for rate in ("dropout", "attention_dropout"):
+            left["model"][rate] = left["model"][rate] > 0
     for path in OF_MEMBER:
         *parents, name = path.split(".")
         part = left

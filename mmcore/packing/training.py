@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -260,7 +260,24 @@ class Pack:
         names = [name for name, gradient in zip(named, reached, strict=True) if gradient is not None]
         models, optimisers = zip(*((m.state.model, m.state.optimiser) for m in self.members), strict=True)
         self._stack = Stack(models, optimisers, names)
-        self._forms, self._form_rows = tuple(asked.forms), len(one.item_B)
+        self._forms, self._form_rows = self._asked(one, {self._rates(first): asked.forms}), len(one.item_B)
+
+    def _rates(self, r: int) -> tuple[float, float]:
+        model = self.members[r].config.model
+        return model.dropout, model.attention_dropout
+
+    def _asked(self, batch: Batch, seen: dict[tuple[float, float], list[Form]]) -> tuple[Form, ...]:
+        """The masks that the models ask for, with the rates of each member; models of the same rates ask alike."""
+        for r, member in enumerate(self.members):
+            if self._rates(r) not in seen:
+                asked = Recorded()
+                with torch.no_grad():
+                    member.state.model(batch, asked)
+                seen[self._rates(r)] = asked.forms
+        of_R = [seen[self._rates(r)] for r in range(len(self.members))]
+        return tuple(
+            replace(alike[0], rate_R=tuple(form.rate_R[0] for form in alike)) for alike in zip(*of_R, strict=True)
+        )
 
     def _losses(
         self, found: Stacked, batches: Sequence[Batch | None], epochs: Sequence[_Epoch], step: int
@@ -268,10 +285,7 @@ class Pack:
         """Trained losses, sums of plain losses and counted targets, (R, P) each."""
         rows_R = [0 if batch is None else len(batch.item_B) for batch in batches]
         rows = max(rows_R)
-        forms = [
-            Form((form.shape[0] * rows // self._form_rows, *form.shape[1:]), form.rate, form.dtype)
-            for form in self._forms
-        ]
+        forms = [form.with_rows(rows, self._form_rows) for form in self._forms]
         seeds = [seed_of(epoch.member.config.repeat, "dropout", epoch.number, step) for epoch in epochs]
         masks = draw(forms, rows, rows_R, seeds, self.device)
         objective = self.members[0].objective

@@ -17,7 +17,7 @@ from benchmarks.bench_pack import kernels
 from mmcore.data.prepare import prepare
 from mmcore.errors import RunStopped, TrainingDiverged
 from mmcore.events import EpochDone, Note, ignore
-from mmcore.model.dropout import keep_mask
+from mmcore.model.dropout import keep_mask, scale_of
 from mmcore.packing.allowed import why_alone
 from mmcore.packing.draws import Form, draw
 from mmcore.packing.member import Member, concluded
@@ -169,7 +169,10 @@ def test_a_pack_that_was_killed_between_two_checkpoints_goes_on(config: Build, r
 
 
 def test_masks_are_those_of_the_run_alone_whatever_the_size_of_its_batch() -> None:
-    forms = (Form((6, 5, 3), 0.1, torch.float32), Form((30, 2), 0.5, torch.float32), Form((6, 1), 0.3, torch.float32))
+    forms = (
+        Form((6, 5, 3), (0.1,) * 4, torch.float32), Form((30, 2), (0.1,) * 4, torch.float32),
+        Form((6, 1), (0.3, 0.1, 0.2, 0.5), torch.float32), Form((6, 7), (0.3,) * 4, torch.bfloat16),
+    )  # fmt: skip
     rows_R, seeds = [6, 4, 0, 1], [11, 12, 13, 14]
     masks = draw(forms, 6, rows_R, seeds, torch.device("cpu"))
     for r, (rows, seed) in enumerate(zip(rows_R, seeds, strict=True)):
@@ -177,8 +180,10 @@ def test_masks_are_those_of_the_run_alone_whatever_the_size_of_its_batch() -> No
         for form, mask in zip(forms, masks, strict=True):
             first = form.shape[0] * rows // 6
             if rows:
-                like = torch.empty(first, *form.shape[1:])
-                assert torch.equal(mask[r, :first], keep_mask(like, form.rate, rng)), (r, form)
+                like = torch.empty(first, *form.shape[1:], dtype=form.dtype)
+                alone = keep_mask(like, form.rate_R[r], rng)
+                scaled = alone if form.dtype == torch.bfloat16 else alone * scale_of(form.rate_R[r])
+                assert torch.equal(mask[r, :first], scaled), (r, form)
 
 
 @pytest.mark.parametrize("kind", ["plain", "cross_modal", "head track_tokens"])

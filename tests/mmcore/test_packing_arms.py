@@ -33,6 +33,7 @@ ARMS: dict[str, dict[str, object]] = {
     "clipped a little": {"training__clip_norm": 0.4, "repeat": 1},
     "never clipped": {"training__clip_norm": None},
     "further ahead": {"task": {"kind": "forecast", "horizon": 3, "content_lookahead": 1}},
+    "dropped more": {"model__dropout": 0.3},
     "other windows": {"data__stride": 7, "data__clip": 1.0, "split__validation": 0.3},
     "noisy": {"augmentation__noise": {"deviations": 0.2}, "data__placebo": ["noise"]},
 }
@@ -162,6 +163,8 @@ def test_shapes_are_equal_where_only_what_members_own_differs(config: Build, edi
         {"model__positions": "rotary"},
         {"model__modalities": ["speech", "track"]},
         {"model__fusion": {"kind": "concat"}},
+        {"model__dropout": 0.0},
+        {"model__attention_dropout": 0.1},
         {"loss__binary": {"kind": "focal"}},
         {"loss__continuous": {"kind": "mae"}},
         {"data__window": 30},
