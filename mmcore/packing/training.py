@@ -25,6 +25,7 @@ from mmcore.packing.batches import Stacked, batch_of, stacked
 from mmcore.packing.draws import Drawn, Form, Recorded, draw
 from mmcore.packing.kernels import OneKernelEach
 from mmcore.packing.member import Member
+from mmcore.packing.passes import read_together
 from mmcore.packing.stack import Stack
 from mmcore.seeding import generator, seed_of
 from mmcore.training.loop import (
@@ -41,7 +42,7 @@ from mmcore.training.weighting import Step
 from mmcore.training.weighting.fixed import Fixed
 
 
-def train_packed(members: Sequence[Member]) -> Iterator[tuple[int, Exception | None]]:
+def train_packed(members: Sequence[Member]) -> Iterator[dict[int, Exception | None]]:
     """Train several runs as one batch.
 
     Members may stand at different epochs, as after a kill, and have different numbers of steps.
@@ -51,7 +52,7 @@ def train_packed(members: Sequence[Member]) -> Iterator[tuple[int, Exception | N
             :func:`mmcore.packing.allowed.why_alone` objects to.
 
     Yields:
-        Each member's place among ``members`` once its training is over, and what ended it early: None where it is
+        Members whose training ended at once: by their place among ``members`` what ended each early. None where it is
         done, :class:`mmcore.errors.TrainingDiverged` where it diverged, or what its own code raised.
 
     Raises:
@@ -68,11 +69,13 @@ def train_packed(members: Sequence[Member]) -> Iterator[tuple[int, Exception | N
     ended: dict[int, Exception] = {}
     pack: Pack | None = None
     while live:
-        for r in [r for r in live if r in ended or members[r].finished]:
-            live.remove(r)
+        over = {r: ended.get(r) for r in live if r in ended or members[r].finished}
+        if over:
+            live = [r for r in live if r not in over]
             pack = None
-            members[r].state.clock = time.monotonic()
-            yield r, ended.get(r)
+            for r in over:
+                members[r].state.clock = time.monotonic()
+            yield over
         if len(live) == 1:
             (last,) = live
             members[last].state.clock = time.monotonic()
@@ -157,6 +160,8 @@ class Pack:
         if not rows:
             return failed
         tallies = self._validate(failed)
+        if not tallies:
+            return failed
         for r, tally in tallies.items():
             try:
                 self._close(self.members[r], rows[r], tally, (time.monotonic() - began) / len(tallies))
@@ -318,30 +323,14 @@ class Pack:
 
     def _validate(self, failed: dict[int, Exception]) -> dict[int, Tally]:
         """What each member does on its validation windows, by its place."""
-        going = [r for r in range(len(self.members)) if r not in failed]
-        passes = {r: self.members[r].data.a_pass(self.members[r].selection.detailed) for r in going}
-        left = {r: self.members[r].validation.batches() for r in going}
-        parameters = {**self.stack.parameters, **self.stack.fixed}
-
-        def one(parameters: dict[str, Tensor], found: Stacked) -> Tensor:
-            return functional_call(self.model, parameters, (batch_of(found),))
-
+        asked = {
+            r: (member.validation, member.data.a_pass(member.selection.detailed))
+            for r, member in enumerate(self.members)
+            if r not in failed
+        }
+        read_together(self.model, {**self.stack.parameters, **self.stack.fixed}, asked, self.device, failed)
         with torch.inference_mode():
-            while left:
-                batches: list[Batch | None] = [None] * len(self.members)
-                for r in [*left]:
-                    batches[r] = next(left[r], None)
-                    if batches[r] is None:
-                        del left[r]
-                if not left:
-                    break
-                with OneKernelEach():
-                    outputs_RBTKO = vmap(one)(parameters, stacked(batches, self.device)).cpu()
-                for r in left:
-                    batch = batches[r]
-                    assert batch is not None
-                    passes[r].add(outputs_RBTKO[r, : len(batch.item_B)], batch)
-            return {r: found.result() for r, found in passes.items()}
+            return {r: found.result() for r, (_, found) in asked.items() if r not in failed}
 
     def _close(self, member: Member, row: dict[str, float], tally: Tally, seconds: float) -> None:
         """The end of a member's epoch: is it the best one, history, checkpoints."""

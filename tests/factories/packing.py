@@ -9,7 +9,8 @@ import pytest
 
 from mmcore.errors import TrainingDiverged
 from mmcore.events import ignore
-from mmcore.packing.member import concluded
+from mmcore.packing.member import Member, advanced, concluded
+from mmcore.packing.passes import score_together
 from mmcore.packing.training import train_packed
 from mmcore.record import Record
 from mmcore.run import run_in_steps
@@ -27,11 +28,19 @@ def packed(configs: list[Any], folder: Path, store: Any, hears: list[Any] | None
         for r, config in enumerate(configs)
     ]
     found: dict[int, Record | Exception] = {}
-    for r, error in train_packed([next(each) for each in steps]):
-        if error is None or isinstance(error, TrainingDiverged):
-            found[r] = concluded(steps[r], error)
-        else:
-            found[r] = error
+    for group in train_packed([next(each) for each in steps]):
+        asked: dict[int, Member] = {}
+        for r, error in group.items():
+            if error is not None and not isinstance(error, TrainingDiverged):
+                found[r] = error
+                continue
+            now = advanced(steps[r], error)
+            if isinstance(now, Member):
+                asked[r] = now
+            else:
+                found[r] = now
+        for r, error in score_together(asked).items():
+            found[r] = concluded(steps[r]) if error is None else error
     return [found[r] for r in range(len(configs))]
 
 

@@ -15,7 +15,7 @@ from factories.packing import opened, packed, same
 
 from benchmarks.bench_pack import kernels
 from mmcore.data.prepare import prepare
-from mmcore.errors import RunStopped, TrainingDiverged
+from mmcore.errors import PartError, RunStopped, TrainingDiverged
 from mmcore.events import EpochDone, Note, ignore
 from mmcore.model.dropout import keep_mask, scale_of
 from mmcore.packing.allowed import why_alone
@@ -24,6 +24,7 @@ from mmcore.packing.member import Member, concluded
 from mmcore.packing.training import Pack, train_packed
 from mmcore.record import Record
 from mmcore.run import run, run_in_steps
+from mmcore.training.evaluation import Pass
 from mmcore.training.loop import train_epoch
 
 Build = Callable[..., Any]
@@ -128,7 +129,7 @@ def test_a_member_that_diverges_or_is_stopped_ends_alone(config: Build, ragged: 
     waiting[2] = replace(waiting[2], on_event=stops)
     with torch.no_grad():
         next(waiting[1].state.model.parameters()).fill_(math.nan)
-    ended = dict(train_packed(waiting))
+    ended = {r: error for group in train_packed(waiting) for r, error in group.items()}
     assert ended[0] is None
     assert isinstance(ended[1], TrainingDiverged)
     assert (ended[1].epoch, ended[1].step) == (1, 1)
@@ -142,6 +143,29 @@ def test_a_member_that_diverges_or_is_stopped_ends_alone(config: Build, ragged: 
     same(
         run(configs[2], tmp_path / "other", prepared=store), run(configs[2], tmp_path / "packed" / "2", prepared=store)
     )
+
+
+def test_a_measure_of_the_users_that_raises_ends_its_member_alone(
+    config: Build, ragged: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of validation, where batches of all members are one."""
+    corpus, store = ragged
+    configs = [config(corpus, repeat=repeat, training__epochs=2) for repeat in (0, 1, 2)]
+    steps = opened(configs, tmp_path / "packed", store)
+    members = [next(each) for each in steps]
+
+    class Raising(Pass):
+        def add(self, *given: Any) -> None:
+            raise PartError("no such value", expected="a number", found="text")
+
+    a_pass = members[1].data.a_pass
+    monkeypatch.setattr(members[1].data, "a_pass", lambda *given: Raising(a_pass(*given).tally))
+    ended = {r: error for group in train_packed(members) for r, error in group.items()}
+    assert isinstance(ended[1], PartError)
+    assert (ended[0], ended[2]) == (None, None)
+    assert members[1].state.epoch == 1
+    assert members[1].state.history == []
+    same(run(configs[0], tmp_path / "alone", prepared=store), concluded(steps[0]))
 
 
 def test_a_pack_that_was_killed_between_two_checkpoints_goes_on(config: Build, ragged: Any, tmp_path: Path) -> None:
