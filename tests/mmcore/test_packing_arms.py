@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,13 @@ def test_shapes_are_equal_where_only_what_members_own_differs(config: Build, edi
         "training.epochs", "training.steps_per_epoch", "training.select", "training.patience",
         "training.checkpoint_every", "metrics", "evaluation",
     }  # fmt: skip
+
+
+def test_the_docs_name_every_setting_that_may_differ() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "packs.md").read_text(encoding="utf-8")
+    table = [line for line in text.splitlines() if line.startswith("| `")]
+    named = {word for line in table for word in re.findall(r"`([a-z_.]+)`", line.split("|")[1])}
+    assert named - {"auto"} == {*OF_MEMBER, "model.dropout", "model.attention_dropout"}
 
 
 @pytest.mark.parametrize(
