@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from experiments.launchers.cards import cards, room_on
-from experiments.launchers.engine import Engine, LocalEngine
+from experiments.launchers.engine import Engine, LocalEngine, RayEngine, SlurmEngine
 from experiments.planning.memory import needed_by
 from experiments.planning.request import AnyRequest, PlannedRun, Request, trains_itself
 from mmcore.config import RunConfig
@@ -58,8 +58,13 @@ def packing_of(size: Size, engine: Engine, device: str, needed: Callable[[], flo
     """
     if size is None or size == 1:
         return Packing()
-    if not isinstance(engine, LocalEngine):
-        return Packing(why_not=sentence("runs are packed on this machine alone, not by {kind}", kind=engine.kind))
+    match engine:
+        case RayEngine():
+            return Packing(why_not=sentence("runs are packed on this machine and by slurm, not by {kind}", kind="ray"))
+        case SlurmEngine() if size == "auto":
+            return Packing(why_not=sentence("what the graphics cards of nodes hold is not known here: give a number"))
+        case SlurmEngine() | LocalEngine():
+            pass
     if size != "auto":
         return Packing(size)
     there = cards() if device in ("cuda", "auto") else ()

@@ -11,7 +11,7 @@ from experiments.driver import run_study
 from experiments.execute_pack import InPack, trial_pack
 from experiments.home import Home
 from experiments.launchers.cards import Card
-from experiments.launchers.engine import LocalEngine, SlurmEngine
+from experiments.launchers.engine import LocalEngine, RayEngine, SlurmEngine
 from experiments.launchers.messages import Finished, Job, Stop, Stopped, as_pack, decode, encode, runs_of
 from experiments.launchers.pool import Death, Pool
 from experiments.planning.packs import Packing, packing_note, packing_of, packs_of
@@ -89,7 +89,11 @@ def test_auto_packs_on_a_graphics_card_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert packing_of("auto", LocalEngine(), "cpu", gib).most == 1
     assert packing_of(3, LocalEngine(), "cpu", gib) == Packing(3)
     assert packing_of(None, SlurmEngine(), "cuda", gib) == Packing()
-    assert packing_of(3, SlurmEngine(), "cuda", gib).why_not == "runs are packed on this machine alone, not by slurm"
+    assert packing_of(3, SlurmEngine(), "cuda", gib) == Packing(3)
+    nodes = packing_of("auto", SlurmEngine(), "cuda", gib)
+    assert nodes.why_not == "what the graphics cards of nodes hold is not known here: give a number"
+    ray = packing_of(3, RayEngine(), "cuda", gib)
+    assert (ray.most, ray.why_not) == (1, "runs are packed on this machine and by slurm, not by ray")
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, True, "many", 5000])
