@@ -23,7 +23,8 @@ from experiments.analyses import Question, belonging, chosen, remember, still_op
 from experiments.choices import Choices, options_from
 from experiments.home import Home
 from experiments.jobs import delete_failed, job_of, mirror_record
-from experiments.launchers.choose import open_pool, share
+from experiments.launchers.choose import share
+from experiments.launchers.kept import KeptPool
 from experiments.launchers.local import thread_note
 from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Told
 from experiments.mirror import Mirror
@@ -130,8 +131,9 @@ def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool)
     try:
         display.expect(todo.stages)
         if plans_models(todo):
-            train(todo, place, mirror, display, _models(todo.request, place, todo.threads, display))
-            unanswered = _analyse(plan(todo.request, place), place, request.study.analyses, display)
+            with KeptPool(request.options.engine, place, busy_in(place)) as kept:
+                train(todo, place, mirror, display, _models(todo.request, place, todo.threads, display, kept))
+                unanswered = _analyse(plan(todo.request, place), place, request.study.analyses, display, kept)
         elif plans_training_code(todo):
             train(todo, place, mirror, display, OwnCode(todo.request, place))
         display.say(say("writing the report"))
@@ -196,7 +198,8 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
     _say_threads(request.options, display)
     if kinds:
         remember(request, home, wanted)
-    unanswered = _analyse(plan(request, home), home, wanted, display)
+    with KeptPool(request.options.engine, home, busy_in(home)) as kept:
+        unanswered = _analyse(plan(request, home), home, wanted, display, kept)
     display.say(say("writing the report"))
     display.begin(REPORT)
     return replace(report_study(request, home), unanswered=unanswered)
@@ -272,18 +275,19 @@ def _say_threads(options: Options, display: Display) -> None:
         display.say(note)
 
 
-def _models(request: Request, home: Home, threads: int, display: Display) -> ModelRuns:
+def _models(request: Request, home: Home, threads: int, display: Display, kept: KeptPool) -> ModelRuns:
     return ModelRuns(
         request,
         home,
         threads,
         display.say,
+        kept,
         prepare=lambda: _prepare(request, home, display),
         mend=lambda: _mend_store(request, home, display),
     )
 
 
-def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: Display) -> int:
+def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: Display, kept: KeptPool) -> int:
     """Answer what is open; the number of runs of which an analysis failed."""
     request, by_run = todo.request, dict[str, list[Question]]()
     for question in still_open(todo, home, analyses):
@@ -294,7 +298,7 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
     of_each = share(options.engine, len(by_run), options.workers, options.device, options.threads, needed_by(request))
     workers, threads = of_each.workers, of_each.threads
     failed = 0
-    with open_pool(options.engine, of_each, home, busy_in(home)) as pool:
+    with kept.opened(of_each) as pool:
         prepared = _prepare(request, home, display)
         jobs = [
             replace(job_of(q[0].run, request, home, threads, prepared), analyses=tuple(o.analysis for o in q))

@@ -31,7 +31,7 @@ Config = TypeVar("Config", RunConfig, ForeignConfig)
 class Trains(Protocol[Config]):
     """How the runs of a study are trained."""
 
-    def pool(self, share: Share) -> AnyPool:
+    def pool(self, share: Share) -> contextlib.AbstractContextManager[AnyPool]:
         """Workers, which begin to import their libraries."""
         ...
 
