@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import typer.main
@@ -67,6 +69,13 @@ def parse(line: str) -> None:
         name, group, words = group.resolve_command(context, words)
     if not hasattr(group, "resolve_command"):
         group.make_context(name, words[:], parent=context)
+
+
+@pytest.fixture(autouse=True)
+def _own_environment() -> Iterator[None]:
+    """A command with ``--lang ja`` lets this process speak Japanese from then on."""
+    with patch.dict(os.environ):
+        yield
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
