@@ -51,6 +51,7 @@ NO_SENTENCES = frozenset({
     "end of {} and {}", "a column of labels", "labels of clips", "ids of clips in part '{}'",
     "array '{}', which is read at once,", "# The files do not say this; correct it below where it is wrong:",
     "Look at the file", "it must be readable", "whether the step exists",
+    "the name of a raw file", "the name of an array",
     "Unable to contact|Connection refused|timed out",
     "% lualatex または xelatex でコンパイルしてください。",
 })  # fmt: skip
