@@ -40,10 +40,10 @@ from experiments.planning.precision import request_warnings
 from experiments.planning.request import AnyRequest, Options, Request, trains_itself, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, SYNC
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
-from experiments.progress import WARNING, Display, Silent
+from experiments.progress import WARNING, Display, Silent, without_threads
 from experiments.records import put_aside
 from experiments.results import load_results, log_verdicts
-from experiments.rounds import OwnCode, busy_in, train
+from experiments.rounds import OwnCode, Staff, busy_in, train
 from experiments.study_file import study_name
 from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.atomic import remove_leftovers, room_in
@@ -52,6 +52,7 @@ from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
 from mmcore.files import BrokenFile
 from mmcore.language import say, shown
+from reports.output.drawing import Figures
 from reports.output.render import write_report
 from reports.summary.build import summarise
 from studies.study import Study
@@ -129,15 +130,17 @@ def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool)
     unanswered = 0
     try:
         display.expect(todo.stages)
-        if plans_models(todo):
-            train(todo, place, mirror, display, _models(todo.request, place, todo.threads, display))
-            unanswered = _analyse(plan(todo.request, place), place, request.study.analyses, display)
-        elif plans_training_code(todo):
-            train(todo, place, mirror, display, OwnCode(todo.request, place))
+        with contextlib.ExitStack() as closing:
+            if plans_models(todo):
+                models = _models(todo.request, place, todo.threads, display)
+                staff = train(todo, place, mirror, display, models, closing)
+                unanswered = _analyse(plan(todo.request, place), place, request.study.analyses, display, staff)
+            elif plans_training_code(todo):
+                train(todo, place, mirror, display, OwnCode(todo.request, place), closing)
         display.say(say("writing the report"))
         display.begin(REPORT)
         with _timed_report(request, place, todo.threads):
-            outcome = report_study(request, place, mirror=mirror)
+            outcome = report_study(request, place, mirror, display)
     except BaseException:
         mirror.abandon()
         raise
@@ -202,8 +205,13 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
     return replace(report_study(request, home), unanswered=unanswered)
 
 
-def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) -> Outcome:
+def report_study(
+    request: AnyRequest, home: Home, mirror: Mirror | None = None, display: Display | None = None
+) -> Outcome:
     """Write the report of the results so far, each file of it whole; reads records, trains nothing.
+
+    Args:
+        mirror, display: of this command; their threads pause for the moment in which this process is copied.
 
     Raises:
         RecordError: no run of the study is finished, or records cannot be mixed.
@@ -212,20 +220,23 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
     results = load_results(todo, home)
     summary = summarise(results)
     folder = home.report(request.key)
-    with room_in(folder):
+    with without_threads(display or Silent()), mirror.paused() if mirror is not None else contextlib.nullcontext():
+        figures = Figures(summary, results)
+    with figures, room_in(folder):
+        if mirror is not None:
+            log_verdicts(mirror, results, summary)
+            # Brings the tracking library along, which a report does without.
+            from experiments.best_models import best_models
+
+            mirror.modelled(best_models(todo, results, summary, home))
         folder.mkdir(parents=True, exist_ok=True)
         # Two commands that write one report at once would leave a mixture of both.
         with FileLock(home.root / "report.lock"):
             for part in (folder, *(path for path in folder.iterdir() if path.is_dir())):
                 remove_leftovers(part)
-            page = write_report(summary, results, folder)
+            page = write_report(summary, results, folder, figures)
     if mirror is not None:
-        log_verdicts(mirror, results, summary)
         mirror.reported(folder)
-        # Brings the tracking library along, which a report does without.
-        from experiments.best_models import best_models
-
-        mirror.modelled(best_models(todo, results, summary, home))
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
 
 
@@ -283,8 +294,14 @@ def _models(request: Request, home: Home, threads: int, display: Display) -> Mod
     )
 
 
-def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: Display) -> int:
-    """Answer what is open; the number of runs of which an analysis failed."""
+def _analyse(
+    todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: Display, staff: Staff | None = None
+) -> int:
+    """Answer what is open; the number of runs of which an analysis failed.
+
+    Args:
+        staff: idle workers, which have imported their libraries; they are used where there are enough of them.
+    """
     request, by_run = todo.request, dict[str, list[Question]]()
     for question in still_open(todo, home, analyses):
         by_run.setdefault(question.run.fingerprint or "", []).append(question)
@@ -294,7 +311,13 @@ def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: D
     of_each = share(options.engine, len(by_run), options.workers, options.device, options.threads, needed_by(request))
     workers, threads = of_each.workers, of_each.threads
     failed = 0
-    with open_pool(options.engine, of_each, home, busy_in(home)) as pool:
+    with contextlib.ExitStack() as closing:
+        if staff is not None and staff.serves(of_each):
+            pool = staff.pool
+        else:
+            if staff is not None:
+                staff.pool.close()
+            pool = closing.enter_context(open_pool(options.engine, of_each, home, busy_in(home)))
         prepared = _prepare(request, home, display)
         jobs = [
             replace(job_of(q[0].run, request, home, threads, prepared), analyses=tuple(o.analysis for o in q))

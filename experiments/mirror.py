@@ -10,7 +10,8 @@ import queue
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,13 +49,25 @@ class Background(ABC):
         self._store: Store | None = None
         self._error: StoreError | None = None
         self._hurried = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
-        self._thread.start()
+        self._thread = self._started(self._work)
 
     @property
     def error(self) -> StoreError | None:
         """Why the mirror is off, or None."""
         return self._error
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """No thread of its own runs meanwhile, so that the process can be copied; another one goes on afterwards.
+
+        What waits is done first. Where that takes longer than :data:`PATIENCE`, the thread is left running.
+        """
+        before = self._thread
+        try:
+            self.close(PATIENCE)
+            yield
+        finally:
+            self._thread = self._started(lambda: (before.join(), self._work()))
 
     def close(self, timeout: float | None = None) -> None:
         """Wait until all is mirrored, ``timeout`` seconds at most."""
@@ -73,6 +86,11 @@ class Background(ABC):
     def _last_words(self) -> None:
         if self._store is not None:
             self._interrupt()
+
+    def _started(self, work: Callable[[], object]) -> threading.Thread:
+        thread = threading.Thread(target=work, name="mirror", daemon=True)
+        thread.start()
+        return thread
 
     @abstractmethod
     def _interrupt(self) -> None:
