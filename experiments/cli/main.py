@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import sys
@@ -377,6 +379,8 @@ def _print_json(value: object) -> None:
 
 def main() -> None:
     """Entry point."""
+    # The interpreter looks through all objects before it ends, for a second where drawing and tracking are imported.
+    atexit.register(gc.freeze)
     guarded(lambda: app(args=own_options_first(sys.argv[1:]), standalone_mode=True))
 
 
