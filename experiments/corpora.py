@@ -21,6 +21,7 @@ from mmcore.data.sources.simulated import Size, simulate, simulated_items, simul
 from mmcore.errors import CorpusError, nearest
 from mmcore.events import Note, OnEvent, ignore
 from mmcore.language import say
+from mmcore.names import refuse_torn_text
 from mmcore.schema import CorpusSchema
 
 
@@ -127,6 +128,7 @@ def locate(spec: str, home: Home) -> CorpusPlace:
             raise CorpusError(f"'{spec}' names no simulated corpus", next_step=nearest(size, sizes))
         seed = int(found[2] or 0)
         return _place(home.corpora / f"simulated-{size}-{seed}", (cast(Size, size), seed), home)
+    refuse_torn_text(Path(spec).absolute(), "the path of a corpus", CorpusError)
     folder = Path(spec).resolve()
     place = _place(folder, None, home)
     if not place.exists and place.elsewhere is None:

@@ -23,7 +23,8 @@ from experiments.analyses import Question, belonging, chosen, remember, still_op
 from experiments.choices import Choices, options_from
 from experiments.home import Home
 from experiments.jobs import delete_failed, job_of, mirror_record
-from experiments.launchers.choose import open_pool, share
+from experiments.launchers.choose import share
+from experiments.launchers.kept import KeptPool
 from experiments.launchers.local import thread_note
 from experiments.launchers.messages import Finished, GivenUp, Lost, Message, Started, Told
 from experiments.mirror import Mirror
@@ -43,7 +44,7 @@ from experiments.planning.study_stages import analysis_stages, prepare_guess, re
 from experiments.progress import WARNING, Display, Silent, without_threads
 from experiments.records import put_aside
 from experiments.results import load_results, log_verdicts
-from experiments.rounds import OwnCode, Staff, busy_in, train
+from experiments.rounds import OwnCode, busy_in, train
 from experiments.study_file import study_name
 from mmcore.analyses import KINDS, AnyAnalysis
 from mmcore.atomic import remove_leftovers, room_in
@@ -130,13 +131,12 @@ def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool)
     unanswered = 0
     try:
         display.expect(todo.stages)
-        with contextlib.ExitStack() as closing:
-            if plans_models(todo):
-                models = _models(todo.request, place, todo.threads, display)
-                staff = train(todo, place, mirror, display, models, closing)
-                unanswered = _analyse(plan(todo.request, place), place, request.study.analyses, display, staff)
-            elif plans_training_code(todo):
-                train(todo, place, mirror, display, OwnCode(todo.request, place), closing)
+        if plans_models(todo):
+            with KeptPool(request.options.engine, place, busy_in(place)) as kept:
+                train(todo, place, mirror, display, _models(todo.request, place, todo.threads, display, kept))
+                unanswered = _analyse(plan(todo.request, place), place, request.study.analyses, display, kept)
+        elif plans_training_code(todo):
+            train(todo, place, mirror, display, OwnCode(todo.request, place))
         display.say(say("writing the report"))
         display.begin(REPORT)
         with _timed_report(request, place, todo.threads):
@@ -199,7 +199,8 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
     _say_threads(request.options, display)
     if kinds:
         remember(request, home, wanted)
-    unanswered = _analyse(plan(request, home), home, wanted, display)
+    with KeptPool(request.options.engine, home, busy_in(home)) as kept:
+        unanswered = _analyse(plan(request, home), home, wanted, display, kept)
     display.say(say("writing the report"))
     display.begin(REPORT)
     return replace(report_study(request, home), unanswered=unanswered)
@@ -283,25 +284,20 @@ def _say_threads(options: Options, display: Display) -> None:
         display.say(note)
 
 
-def _models(request: Request, home: Home, threads: int, display: Display) -> ModelRuns:
+def _models(request: Request, home: Home, threads: int, display: Display, kept: KeptPool) -> ModelRuns:
     return ModelRuns(
         request,
         home,
         threads,
         display.say,
+        kept,
         prepare=lambda: _prepare(request, home, display),
         mend=lambda: _mend_store(request, home, display),
     )
 
 
-def _analyse(
-    todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: Display, staff: Staff | None = None
-) -> int:
-    """Answer what is open; the number of runs of which an analysis failed.
-
-    Args:
-        staff: idle workers, which have imported their libraries; they are used where there are enough of them.
-    """
+def _analyse(todo: Plan, home: Home, analyses: Sequence[AnyAnalysis], display: Display, kept: KeptPool) -> int:
+    """Answer what is open; the number of runs of which an analysis failed."""
     request, by_run = todo.request, dict[str, list[Question]]()
     for question in still_open(todo, home, analyses):
         by_run.setdefault(question.run.fingerprint or "", []).append(question)
@@ -311,13 +307,7 @@ def _analyse(
     of_each = share(options.engine, len(by_run), options.workers, options.device, options.threads, needed_by(request))
     workers, threads = of_each.workers, of_each.threads
     failed = 0
-    with contextlib.ExitStack() as closing:
-        if staff is not None and staff.serves(of_each):
-            pool = staff.pool
-        else:
-            if staff is not None:
-                staff.pool.close()
-            pool = closing.enter_context(open_pool(options.engine, of_each, home, busy_in(home)))
+    with kept.opened(of_each) as pool:
         prepared = _prepare(request, home, display)
         jobs = [
             replace(job_of(q[0].run, request, home, threads, prepared), analyses=tuple(o.analysis for o in q))

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from mmcore.errors import StoreError
 from mmcore.files import read_kept
+from mmcore.names import refuse_torn_text
 
 
 def sqlite_uri(path: Path) -> str:
@@ -48,6 +49,7 @@ class Home:
         """
         root = Path(given or os.environ.get("MMSTUDY_HOME") or "mlruns")
         try:
+            refuse_torn_text(root.absolute(), "the path of the home", StoreError)
             root = root.resolve()
             for part in (root, *root.parents):
                 if part.exists():

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 from experiments.home import Home
 from experiments.jobs import job_of
-from experiments.launchers.choose import AnyPool, Share, open_pool
+from experiments.launchers.choose import AnyPool, Share
+from experiments.launchers.kept import KeptPool
 from experiments.launchers.messages import Job, Message
 from experiments.packs import Packed, packing_of, packs_of
 from experiments.planning.memory import needed_by
 from experiments.planning.plan import Plan, plan, timing_of
 from experiments.planning.request import PlannedRun, Request
-from experiments.rounds import busy_in
 from mmcore.language import say, shown
 
 
@@ -22,7 +23,7 @@ class ModelRuns:
     """See :class:`experiments.rounds.Trains`.
 
     Args:
-        threads: of each run. say: hears why runs are not packed, where that was asked for.
+        threads: of each run. say: hears why runs are not packed, where that was asked for. kept: gives the workers.
         prepare: prepares the corpus; the folder of the store. mend: makes a broken store again, whose quality the
             report reads.
     """
@@ -33,11 +34,12 @@ class ModelRuns:
         home: Home,
         threads: int,
         say: Callable[[str], None],
+        kept: KeptPool,
         prepare: Callable[[], Path],
         mend: Callable[[], None],
     ) -> None:
         self._request, self._home, self._threads = request, home, threads
-        self._say, self._prepare, self.mend = say, prepare, mend
+        self._say, self._kept, self._prepare, self.mend = say, kept, prepare, mend
         self._estimator, self._stopwatch = timing_of(request, home, threads)
         self._prepared = Path()
         options = request.options
@@ -45,9 +47,9 @@ class ModelRuns:
         self._pack_of: dict[str | None, Packed] = {}
         self._said: set[str] = set()
 
-    def pool(self, share: Share) -> AnyPool:
-        """Workers, which begin to import torch."""
-        return open_pool(self._request.options.engine, share, self._home, busy_in(self._home))
+    def pool(self, share: Share) -> AbstractContextManager[AnyPool]:
+        """Workers, which begin to import torch, or those of the stage before."""
+        return self._kept.opened(share)
 
     def prepare(self) -> None:
         """Prepare the corpus."""

@@ -7,7 +7,6 @@ import contextlib
 import importlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from experiments.home import Home
@@ -32,7 +31,7 @@ Config = TypeVar("Config", RunConfig, ForeignConfig)
 class Trains(Protocol[Config]):
     """How the runs of a study are trained."""
 
-    def pool(self, share: Share) -> AnyPool:
+    def pool(self, share: Share) -> contextlib.AbstractContextManager[AnyPool]:
         """Workers, which begin to import their libraries."""
         ...
 
@@ -65,38 +64,8 @@ class Trains(Protocol[Config]):
         ...
 
 
-@dataclass(frozen=True)
-class Staff:
-    """Workers of a study that are idle once its runs are trained, for what is to be done next.
-
-    Args:
-        share: what the pool was opened with.
-    """
-
-    pool: AnyPool
-    share: Share
-
-    def serves(self, share: Share) -> bool:
-        """Whether a pool that was opened with this share could do no more than these workers."""
-        return share.workers <= self.share.workers and replace(share, workers=self.share.workers) == self.share
-
-
-def train(
-    todo: Plan[Config],
-    home: Home,
-    mirror: Mirror,
-    display: Display,
-    how: Trains[Config],
-    closing: contextlib.ExitStack,
-) -> Staff | None:
-    """Do the runs of a plan; a sequential study goes on until its rule ends it.
-
-    Args:
-        closing: its end closes the pool.
-
-    Returns:
-        The workers; None: there was nothing to train, and there are none.
-    """
+def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how: Trains[Config]) -> None:
+    """Do the runs of a plan; a sequential study goes on until its rule ends it."""
     request = todo.request
     broken = 0
     for run in todo.runs:
@@ -115,7 +84,7 @@ def train(
         display.say(say("{n} of {all} runs are there already and are reused", n=reused, all=len(todo.runs)))
     if not open_runs:
         how.mend()
-        return None
+        return
     packs = how.packs(open_runs)
     most, largest = len(packs) + len(todo.later), max(len(pack) for pack in packs)
     options, needed = request.options, needed_by(request)
@@ -123,48 +92,47 @@ def train(
     by_name: dict[str | None, PlannedRun[Config]] = {}
     drawing = Drawing(len(open_runs), of_each.workers)
     # The pool starts first: its workers import their libraries while the data is prepared here.
-    pool = closing.enter_context(how.pool(of_each))
-    pool.say = display.say
-    how.prepare()
-    display.begin(TRAIN)
+    with how.pool(of_each) as pool:
+        pool.say = display.say
+        how.prepare()
+        display.begin(TRAIN)
 
-    def on_message(message: Message) -> None:
-        run = by_name[message.fingerprint]
-        label = f"{run.arm} r{run.repeat}"
-        how.hear(message, run)
-        match message:
-            case Started():
-                display.started(label, run.arm)
-                mirror.started(begun_of(run, request))
-            case Told(_, event):
-                display.event(label, event)
-                if isinstance(event, EpochDone):
-                    mirror.epoch(message.fingerprint, event.row)
-                elif isinstance(event, Load):
-                    mirror.loaded(message.fingerprint, event.epoch, event.load)
-            case Finished(fingerprint):
-                record = read_record(home.run(fingerprint))
-                assert record is not None
-                # Whoever was first is named in a record: with a shared training that may be another arm.
-                reused = record.reused_from(request.study.name)
-                mirror.finished(begun_of(run, request), record, home.run(fingerprint), reused)
-                drawing.one_done()
-                display.finished(label, outcome_text(record, request.study.metric), not record.done, run.arm)
-            case Lost():
-                display.say(say("{run}: {text}; resuming", run=label, text=shown(message.text)))
-            case GivenUp(fingerprint):
-                record = give_up(run, request, home, str(message.text))
-                mirror.finished(begun_of(run, request), record, home.run(fingerprint), None)
-                drawing.one_done()
-                display.finished(label, outcome_text(record, request.study.metric), True, run.arm)
+        def on_message(message: Message) -> None:
+            run = by_name[message.fingerprint]
+            label = f"{run.arm} r{run.repeat}"
+            how.hear(message, run)
+            match message:
+                case Started():
+                    display.started(label, run.arm)
+                    mirror.started(begun_of(run, request))
+                case Told(_, event):
+                    display.event(label, event)
+                    if isinstance(event, EpochDone):
+                        mirror.epoch(message.fingerprint, event.row)
+                    elif isinstance(event, Load):
+                        mirror.loaded(message.fingerprint, event.epoch, event.load)
+                case Finished(fingerprint):
+                    record = read_record(home.run(fingerprint))
+                    assert record is not None
+                    # Whoever was first is named in a record: with a shared training that may be another arm.
+                    reused = record.reused_from(request.study.name)
+                    mirror.finished(begun_of(run, request), record, home.run(fingerprint), reused)
+                    drawing.one_done()
+                    display.finished(label, outcome_text(record, request.study.metric), not record.done, run.arm)
+                case Lost():
+                    display.say(say("{run}: {text}; resuming", run=label, text=shown(message.text)))
+                case GivenUp(fingerprint):
+                    record = give_up(run, request, home, str(message.text))
+                    mirror.finished(begun_of(run, request), record, home.run(fingerprint), None)
+                    drawing.one_done()
+                    display.finished(label, outcome_text(record, request.study.metric), True, run.arm)
 
-    while open_runs:
-        by_name |= {run.fingerprint: run for run in open_runs}
-        pool.run([how.job(pack) for pack in how.packs(open_runs)], on_message)
-        drawing.ready()
-        todo, open_runs = _next_round(todo, by_name, home, mirror, display, how)
-        display.expect(todo.stages)
-    return Staff(pool, of_each)
+        while open_runs:
+            by_name |= {run.fingerprint: run for run in open_runs}
+            pool.run([how.job(pack) for pack in how.packs(open_runs)], on_message)
+            drawing.ready()
+            todo, open_runs = _next_round(todo, by_name, home, mirror, display, how)
+            display.expect(todo.stages)
 
 
 class Drawing:

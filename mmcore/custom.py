@@ -12,7 +12,7 @@ import importlib.metadata
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
@@ -240,21 +240,52 @@ def _followed(files: set[Path], folder: Path) -> set[Path]:
     return known
 
 
-def _imported(path: Path) -> set[str]:
+@dataclass(frozen=True)
+class _Written:
+    """What the text of a module says about names.
+
+    Args:
+        imported: top-level names of the modules that it imports, wherever in it.
+        defined: names that it binds; ``*`` among them where they cannot all be known.
+        classes: names of its classes, in alphabetical order.
+    """
+
+    imported: frozenset[str]
+    defined: frozenset[str]
+    classes: tuple[str, ...]
+
+
+@lru_cache(maxsize=512)
+def _written_in(text: bytes) -> _Written:
+    """The names in a text: a class is looked up for each model that has it, and to parse its file takes longer than
+    to make the model.
+
+    Raises:
+        SyntaxError, ValueError: it cannot be parsed.
+    """
+    tree = ast.parse(text)
+    nodes = [*ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    return _Written(
+        frozenset({name.partition(".")[0] for name in names} - {""}),
+        frozenset(_defined(nodes)),
+        tuple(sorted(node.name for node in tree.body if isinstance(node, ast.ClassDef))),
+    )
+
+
+def _imported(path: Path) -> frozenset[str]:
     """Top-level names of the modules that a file imports, wherever in it; {} where it cannot be parsed."""
     try:
-        tree = ast.parse(path.read_bytes())
+        return _written_in(path.read_bytes()).imported
     except (SyntaxError, ValueError):
-        return set()
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
-    return {name.partition(".")[0] for name in names} - {""}
+        return frozenset()
 
 
 def _refuse_unknown(path: Path, module: str, name: str, where: str | None) -> None:
     """Refuse a name that the text of a module does not define, before anything is imported."""
     try:
-        tree = ast.parse(path.read_bytes())
+        written = _written_in(path.read_bytes())
     except (SyntaxError, ValueError) as problem:
         line = f":{problem.lineno}" if isinstance(problem, SyntaxError) else ""
         raise ConfigError(
@@ -263,20 +294,18 @@ def _refuse_unknown(path: Path, module: str, name: str, where: str | None) -> No
             next_step=f"Correct {path}{line}",
             where=where,
         ) from None
-    defined = set(_defined(tree))
-    if name not in defined and "*" not in defined:
-        classes = sorted(node.name for node in tree.body if isinstance(node, ast.ClassDef))
+    if name not in written.defined and "*" not in written.defined:
         raise ConfigError(
             f"'{module}' does not define '{name}'",
             found=str(path),
-            next_step=nearest(name, classes),
+            next_step=nearest(name, written.classes),
             where=where,
         )
 
 
-def _defined(tree: ast.Module) -> Iterator[str]:
+def _defined(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Names that a module binds; ``*`` where they cannot all be known."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
                 yield name
@@ -309,9 +338,10 @@ def _sealed(value: Any, folder: Path | None, path: str) -> Any:
         case Reference():
             return _with_source(value, folder, path)
         case BaseModel():
-            old = {name: getattr(value, name) for name in type(value).model_fields}
-            new = {name: _sealed(part, folder, f"{path}.{name}".lstrip(".")) for name, part in old.items()}
-            changed = {name: part for name, part in new.items() if part is not old[name]}
+            # A search checks thousands of configs, most of whose fields are numbers and words.
+            parts = {name: part for name, part in vars(value).items() if isinstance(part, BaseModel | dict)}
+            new = {name: _sealed(part, folder, f"{path}.{name}".lstrip(".")) for name, part in parts.items()}
+            changed = {name: part for name, part in new.items() if part is not parts[name]}
             return value.model_copy(update=changed) if changed else value
         case dict():
             new = {name: _sealed(part, folder, f"{path}.{name}") for name, part in value.items()}

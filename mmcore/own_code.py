@@ -105,7 +105,8 @@ def _make_importable(source: Source) -> None:
                 _drop_modules(top)
         if known is None or source.beside or ours:
             _HASHES[top] = text
-    importlib.invalidate_caches()
+    if source.module not in sys.modules:
+        importlib.invalidate_caches()
 
 
 def _drop_modules(top: str) -> None:

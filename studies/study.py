@@ -14,6 +14,7 @@ from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.frozen import Frozen
 from mmcore.limits import MOST_ARMS, RepeatCount
 from mmcore.measures import parse_metric
+from mmcore.names import refuse_torn_text
 from mmcore.yamlfile import Place, YamlFile, read_yaml
 from studies.design import DESIGNS, Design, illegal
 from studies.matching import Match
@@ -192,6 +193,7 @@ def find_study(name: str) -> Path:
     if name in names:
         return names[name]
     path = Path(name)
+    refuse_torn_text(path.absolute(), "the path of a study", StudyError)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         if path.is_file():
             return path

@@ -59,5 +59,5 @@ def pytest_collection_finish() -> None:
     """What collecting left stays to the end: the garbage collector need not go through it again in every test."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(100_000, 10, 50)
     gc.enable()

@@ -63,6 +63,14 @@ def test_every_dependency_is_locked() -> None:
     assert "torch==2.13.0" in lines
 
 
+def test_what_commands_write_is_not_kept_with_the_code() -> None:
+    """A test that forgets where it writes leaves databases, records or archives in the checkout."""
+    made = {".csv", ".db", ".json", ".log", ".parquet", ".pt", ".zip"}
+    found = [path.relative_to(ROOT) for path in tracked("*") if path.suffix in made]
+    assert [path for path in found if path.parts[0] not in ("docs", "tests")] == []
+    assert [path for path in tracked("mlruns/*") if path.name != ".gitignore"] == []
+
+
 def test_no_file_is_a_hall() -> None:
     """Files of about 300 lines, 400 at most; no room without a name of its own."""
     for path in tracked("*.py"):

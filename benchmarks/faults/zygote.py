@@ -83,20 +83,25 @@ def serve(address: str, roles: Roles) -> Callable[[], None]:
 
 
 def _import_drivers() -> None:
-    import alembic.command  # noqa: F401
+    import alembic.command
+    import alembic.config  # noqa: F401
     import mlflow.server
     import mlflow.store.tracking.sqlalchemy_workspace_store  # noqa: F401
     import pandas.io.formats.csvs  # noqa: F401
     import pyarrow.csv
-    import pyarrow.pandas_compat  # noqa: F401
+    import pyarrow.pandas_compat
+    import pyarrow.vendored.version  # noqa: F401
     import rich._emoji_codes  # noqa: F401
     import sqlalchemy.dialects.sqlite  # noqa: F401
     from sqlalchemy.orm import configure_mappers
 
+    import experiments.best_models
     import experiments.cli.main
+    import experiments.corpus
     import experiments.driver
     import experiments.foreign.execute
     import experiments.launchers.worker
+    import experiments.tracking.models
     import experiments.tracking.store
     import experiments.tuning.tune  # noqa: F401
     import reports

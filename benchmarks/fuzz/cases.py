@@ -213,6 +213,9 @@ def option_case(good: Good, rng: random.Random, number: int) -> Case:
         base = next(arm.config for arm in todo.request.study.arms if arm.name == "both").model_dump(mode="json")
         for path, value in options.changes:
             found = at(base, path)
+            if found is None and path.startswith("loss.weights."):
+                # The weight of a component that is not listed.
+                found = 1.0
             if not isinstance(value, dict | list | None) and found != value and float_of(found) != float_of(value):
                 raise Silent(f"{path} was set to {value!r} and is {found!r}")
 

@@ -1,5 +1,5 @@
-"""``python -m experiments.cli``: the command ``mmstudy``."""
+"""``python -m experiments.cli``: the command ``mmstudy``, with the same care at its start."""
 
-from experiments.cli.main import main
+from mmstudy_start import main
 
 main()

@@ -54,7 +54,9 @@ from experiments.home import Home
 from experiments.planning.checked import check_texts
 from experiments.terminal import INTERRUPTED, guarded
 from experiments.upkeep.locks import at_work
+from mmcore.errors import MMStudyError
 from mmcore.language import language, say
+from mmcore.names import refuse_torn_text
 from reports.numbers import counted
 
 if TYPE_CHECKING:
@@ -381,7 +383,13 @@ def main() -> None:
     """Entry point."""
     # The interpreter looks through all objects before it ends, for a second where drawing and tracking are imported.
     atexit.register(gc.freeze)
-    guarded(lambda: app(args=own_options_first(sys.argv[1:]), standalone_mode=True))
+    guarded(lambda: app(args=own_options_first(_arguments()), standalone_mode=True))
+
+
+def _arguments() -> list[str]:
+    for word in sys.argv[1:]:
+        refuse_torn_text(word, "an argument", MMStudyError)
+    return sys.argv[1:]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmcore.data.guess.subtitles import read_subtitles
 from mmcore.data.sources.folder import check_item_name
 from mmcore.errors import CorpusError
-from mmcore.names import nfc
+from mmcore.names import nfc, refuse_torn_text
 
 SUFFIXES = frozenset({
     ".3gp", ".aac", ".ac3", ".aif", ".aiff", ".avi", ".flac", ".flv", ".m2ts", ".m4a", ".m4v", ".mka", ".mkv", ".mov",
@@ -44,7 +44,7 @@ def find_clips(folder: Path) -> list[Clip]:
     one name, the ending is kept.
 
     Raises:
-        CorpusError: no such folder, or no footage in it.
+        CorpusError: no such folder, no footage in it, or a file whose path is no UTF-8.
     """
     if not folder.is_dir():
         raise CorpusError(
@@ -61,6 +61,8 @@ def find_clips(folder: Path) -> list[Clip]:
             found="none",
             where=str(folder),
         )
+    for path in paths:
+        refuse_torn_text(path.relative_to(folder), "the name of footage", CorpusError)
     names = ["_".join(path.relative_to(folder).with_suffix("").parts) for path in paths]
     folded = [nfc(name).casefold() for name in names]
     clips, taken = [], set()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import torch
+from torch.overrides import TorchFunctionMode
 
 from mmcore.config import CustomModel, Decision, ModelConfig
 from mmcore.errors import ConfigError
@@ -47,13 +51,30 @@ def build_unfilled(
 ) -> MultimodalModel:
     """The same model without values, on the meta device: enough to count what it costs.
 
-    There torch's layers neither draw from the global generator nor fill memory that is filled again. Parts of the
-    user's are not made yet.
+    There torch's layers neither draw from the global generator nor fill memory that is filled again, and no value is
+    asked for: torch's compiler, whose import takes seconds, would be asked what an embedding draws. Parts of the user's
+    are not made yet.
     """
     features = {name: len(schema.modalities[name].columns) for name in schema.chosen(config.modalities)}
     if isinstance(config, CustomModel):
         return WholeModel(config, features, schema.targets, causal, window)
     late = isinstance(config.fusion, Decision) and len(features) > 1
     kind = LateFusionModel if late else FeatureFusionModel
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         return kind(config, features, schema.targets, causal, window)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves tensors as they are where a layer of torch would give them their first values."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = dict(kwargs or {})
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)

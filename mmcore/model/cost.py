@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.utils import flop_counter
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmcore.batch import Batch
+from mmcore.compiler import keep_compiler_out
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.trace import Trace
 
@@ -17,6 +19,8 @@ PARTS = {
     "head": ("head",),
 }
 """Part of a model to its modules: encoder layers count as encoder, before fusion and after it."""
+
+keep_compiler_out(getattr(getattr(flop_counter, "_FlopCounterMode", None), "__torch_dispatch__", None))
 
 
 def count_parameters(model: MultimodalModel) -> dict[str, int]:

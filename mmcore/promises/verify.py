@@ -200,17 +200,14 @@ def _models(
 
 
 def _each(promises: tuple[Promise[Any], ...], subjects: Mapping[str, Callable[[], Any]]) -> Iterator[Kept]:
-    """Every promise in every variant, each on a subject of its own."""
-    usable = dict(subjects)
-    for promise in promises:
-        broken, variant = None, None
-        if promise is promises[1]:
-            usable = {name: make for name, make in subjects.items() if _broken(promises[0], make) is None}
-        for name, make in usable.items():
-            broken = _broken(promise, make)
-            if broken is not None:
-                variant = name
-                break
+    """Every promise in every variant, each on a subject of its own; variants that break the first one in that alone."""
+    first = {name: _broken(promises[0], make) for name, make in subjects.items()}
+    variant = next((name for name, broken in first.items() if broken is not None), None)
+    yield Kept(promises[0].name, promises[0].says, None if variant is None else first[variant], variant, len(subjects))
+    usable = {name: make for name, make in subjects.items() if first[name] is None}
+    for promise in promises[1:]:
+        found = ((name, _broken(promise, make)) for name, make in usable.items())
+        variant, broken = next((one for one in found if one[1] is not None), (None, None))
         yield Kept(promise.name, promise.says, broken, variant, len(usable))
 
 

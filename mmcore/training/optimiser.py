@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
+from mmcore.compiler import keep_compiler_out
 from mmcore.config import Adam, AdamW, Constant, Cosine, Optimiser, Schedule
 
 
@@ -65,18 +66,8 @@ def first_state(parameter: nn.Parameter) -> dict[str, Tensor]:
     }
 
 
-def _keep_the_compiler_out() -> None:
-    """Let optimisers work without torch's compiler, whose import takes a process as long as that of torch itself.
-
-    They import it to say that they are not to be compiled. This is the place where torch keeps that it was said.
-    """
-    for name in ("add_param_group", "load_state_dict", "state_dict", "zero_grad"):
-        function = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
-        if function is not None and not hasattr(function, "__dynamo_disable"):
-            setattr(function, "__dynamo_disable", function)
-
-
-_keep_the_compiler_out()
+for _name in ("add_param_group", "load_state_dict", "state_dict", "zero_grad"):
+    keep_compiler_out(getattr(torch.optim.Optimizer, _name))
 
 
 def learning_rate_at(step: int, steps_total: int, steps_per_epoch: int, schedule: Schedule, peak: float) -> float:

@@ -15,7 +15,17 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocat
 from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import curve, dots
-from reports.figures.style import INK, MOST_ARMS, NEUTRAL, colour, legend_over_all, marker, sheet, shortened
+from reports.figures.style import (
+    INK,
+    MOST_ARMS,
+    NEUTRAL,
+    colour,
+    legend_over_all,
+    log_scale,
+    marker,
+    sheet,
+    shortened,
+)
 from reports.model.report import Summary
 from reports.numbers import listing, percent, prose
 
@@ -164,7 +174,7 @@ def pareto(costs: Sequence[float], gains: Sequence[float]) -> list[bool]:
 
 def _cost_axis(axes: Axes, kind: str, costs: Sequence[float]) -> None:
     if max(costs) > 8 * min(costs):
-        axes.set_xscale("log")
+        log_scale(axes, costs)
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:

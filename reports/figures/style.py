@@ -206,6 +206,21 @@ def _named(plots: Sequence[Axes], most: int, letters: int) -> dict[str, Any]:
     return {"handles": list(found.values()), "labels": list(found), "ncols": columns}
 
 
+def log_scale(axes: Axes, values: Sequence[float]) -> None:
+    """Scale the x axis by log, over all that will be drawn on it.
+
+    Matplotlib widens the axis mark by mark. Over a single mark, whose place on a log axis is rounded, it ends at times
+    with two equal limits, and warns or divides by zero. So the axis is told the whole range first.
+
+    Args:
+        values: what the axis shows; positive. Where they are all equal, a factor of two is shown on each side.
+    """
+    axes.set_xscale("log")
+    if len(values):
+        low, high = min(values), max(values)
+        axes.update_datalim([(v, 0.0) for v in ((low, high) if low < high else (low / 2, high * 2))], updatey=False)
+
+
 def log_ticks(axis: Axis, values: Sequence[float]) -> None:
     """Ticks of an axis by orders of magnitude, as plain numbers: some of each where few are spanned.
 

@@ -14,6 +14,8 @@ import xml.etree.ElementTree as ElementTree
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
 
+from reports.figures.base import FigureBase
+from reports.figures.measuring import ticks_measured_once
 from reports.figures.style import INK, PAPER, house_style
 
 _SVG = "http://www.w3.org/2000/svg"
@@ -24,11 +26,16 @@ _HASHED = re.compile(r'((?:id="|href="#|url\(#)[^">)]*?)([0-9a-f]{10})(?=[")])')
 _FONT = re.compile(r"(?P<weight>bold|\d{3})?\s*(?P<size>[\d.]+px)")
 
 
+def rendered(figure: FigureBase) -> str:
+    """A figure, drawn, as a standalone SVG."""
+    return to_svg(figure.draw())
+
+
 def to_svg(drawing: Drawing) -> str:
     """A standalone SVG without date or version, so that equal numbers give equal bytes."""
     buffer = io.StringIO()
     dpi = drawing.dpi
-    with house_style():
+    with house_style(), ticks_measured_once(drawing):
         # ``savefig`` would draw twice, the first time for a layout that the one drawing makes as well.
         FigureCanvasSVG(drawing).print_svg(buffer, metadata={"Date": None, "Creator": None})
     drawing.dpi = dpi

@@ -84,14 +84,14 @@ class Figures:
 
 def _drawn(figures: Sequence[FigureBase]) -> Iterator[Drawn | None]:
     """Each figure; None for one without anything to show."""
-    from reports.figures.svg import inline, to_svg
+    from reports.figures.svg import inline, rendered
     from reports.output.drawable import has_content
 
     for figure in figures:
         if not has_content(figure):
             yield None
             continue
-        svg = to_svg(figure.draw())
+        svg = rendered(figure)
         title = say(figure.title)
         embedded = inline(svg, figure.name, title, figure.description)
         yield Drawn(figure.name, title, figure.description, svg, embedded, _csv(figure.frame()))

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, reduce
+from functools import cached_property
 from statistics import fmean
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
-import numpy as np
 import pandas as pd
 
 from mmcore.answers.answer import Answered, Failure, Result
@@ -25,6 +24,7 @@ from mmcore.record import Record, Run
 from mmcore.scores import NaiveClasses
 from reports.records.collected import Collected
 from reports.records.origin import Foreign, Origin
+from reports.records.wide import WideTables
 from studies.resolved import AnyStudy, ResolvedStudy, is_native
 from studies.search.results import SearchResult
 
@@ -178,75 +178,38 @@ class StudyResults:
 
         A measure that has values for parameters only (``mae``) gives a component the mean over its parameters.
         """
-        return _table(self._score_tables, (metric, component, items), parameter, self._empty)
+        found = self._score_tables.table((metric, component, items), parameter)
+        return self._empty() if found is None else found
 
     def baseline_table(self, metric: str, component: str | None, parameter: str | None = None) -> pd.DataFrame:
         """One number per repeat (rows) and naive predictor (columns), on all test items."""
-        return _table(self._baseline_tables, (metric, component, "all"), parameter, pd.DataFrame)
+        found = self._baseline_tables.table((metric, component, "all"), parameter)
+        return pd.DataFrame() if found is None else found
 
     def has(self, metric: str, component: str | None) -> bool:
         """Whether any finished run measured it at all (a NaN counts: it was tried)."""
-        return (metric, component, "all") in self._score_tables
+        return (metric, component, "all") in self._score_tables.rows
 
     @cached_property
     def measured(self) -> tuple[tuple[str, str | None, str | None], ...]:
         """Every (metric, component, parameter) that finished runs scored on all test items, in order of mention."""
         return tuple(
             (metric, component, parameter)
-            for (metric, component, items), tables in self._score_tables.items()
+            for (metric, component, items), rows in self._score_tables.rows.items()
             if items == "all"
-            for parameter in tables
+            for parameter in rows
         )
 
     @cached_property
-    def _score_tables(self) -> dict[Any, dict[str | None, pd.DataFrame]]:
-        return _tables(self.scores, "arm")
+    def _score_tables(self) -> WideTables:
+        return WideTables(self.scores, "arm")
 
     @cached_property
-    def _baseline_tables(self) -> dict[Any, dict[str | None, pd.DataFrame]]:
-        return _tables(self.baselines, "baseline")
+    def _baseline_tables(self) -> WideTables:
+        return WideTables(self.baselines, "baseline")
 
     def _empty(self) -> pd.DataFrame:
         return pd.DataFrame(columns=[a.name for a in self.study.arms], dtype=float)
-
-
-def _tables(scores: pd.DataFrame, columns: str) -> dict[Any, dict[str | None, pd.DataFrame]]:
-    """Every table that :meth:`StudyResults.table` may return, cut in one pass over the long frame."""
-    tables: dict[Any, dict[str | None, pd.DataFrame]] = {}
-    test = cast(pd.DataFrame, scores[scores["split"] == "test"])
-    keys = ["metric", "component", "items", "parameter"]
-    repeat_N, value_N = np.asarray(test["repeat"], int), np.asarray(test["value"], float)
-    name_N, names = pd.factorize(test[columns])
-    places = cast(dict[tuple[object, ...], np.ndarray], test.groupby(keys, sort=False, dropna=False).indices)
-    for (metric, component, items, parameter), at in places.items():
-        # Only repeats and arms that have such a score, each in order.
-        repeats, row_N = np.unique(repeat_N[at], return_inverse=True)
-        have, column_N = np.unique(name_N[at], return_inverse=True)
-        wide_RA = np.full((len(repeats), len(have)), np.nan)
-        wide_RA[row_N, column_N] = value_N[at]
-        titles = pd.Index([str(names[i]) for i in have], dtype=str, name=columns)
-        wide = pd.DataFrame(wide_RA, pd.Index(repeats, name="repeat"), titles).sort_index(axis=1)
-        tables.setdefault((metric, _text(component), items), {})[_text(parameter)] = wide
-    return tables
-
-
-def _table(
-    tables: dict[Any, dict[str | None, pd.DataFrame]],
-    key: tuple[str, str | None, str],
-    parameter: str | None,
-    empty: Callable[[], pd.DataFrame],
-) -> pd.DataFrame:
-    found = tables.get(key, {})
-    if parameter in found:
-        return found[parameter]
-    if parameter is None and found:
-        return reduce(pd.DataFrame.add, found.values()) / len(found)
-    return empty()
-
-
-def _text(value: object) -> str | None:
-    """A grouping key back from pandas, which turns None into NaN."""
-    return value if isinstance(value, str) else None
 
 
 def tidy(

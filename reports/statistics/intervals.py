@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import stdtrit
@@ -60,19 +61,23 @@ def estimate(values: Sequence[float] | np.ndarray, level: float = 0.95, overlap:
     n = len(sample)
     if n == 0:
         return Estimate(0, math.nan, math.nan, math.nan, math.nan)
-    mean = float(sample.mean())
-    if abs(mean) <= ROUNDING * float(np.abs(sample).max()):
+    # The sums of numpy's mean and std, whose own steps around them take five times as long; tables hold thousands.
+    mean = float(np.add.reduce(sample)) / n
+    spread = sample - mean
+    largest = float(np.maximum.reduce(np.abs(sample)))
+    if abs(mean) <= ROUNDING * largest:
         # Values that cancel out leave rounding, which is no difference.
         mean = 0.0
     if n == 1:
         return Estimate(1, mean, math.nan, math.nan, math.nan)
-    deviation = float(sample.std(ddof=1))
-    if deviation <= ROUNDING * float(np.abs(sample).max()):
+    deviation = math.sqrt(float(np.add.reduce(spread * spread)) / (n - 1))
+    if deviation <= ROUNDING * largest:
         return Estimate(n, mean, 0.0, mean, mean)
     half = t_quantile(level, n) * deviation * math.sqrt(1 / n + overlap)
     return Estimate(n, mean, deviation, mean - half, mean + half)
 
 
+@lru_cache(maxsize=4096)
 def t_quantile(level: float, n: float) -> float:
     """How many standard errors reach from the mean of n values to the edge of a two-sided interval."""
     return float(stdtrit(n - 1, (1 + level) / 2))

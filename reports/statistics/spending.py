@@ -95,26 +95,46 @@ def spend(
         The new rungs_SN, and critical_SL: what a path must exceed to cross at a level, rising as levels fall;
         infinite where not even one path fits.
     """
-    paths = extreme_SN.shape[1]
-    order_SN = np.argsort(-extreme_SN, axis=1)
-    sorted_SN = np.take_along_axis(extreme_SN, order_SN, axis=1)
-    before_SN = np.take_along_axis(rungs_SN, order_SN, axis=1)
-    found_SN = rungs_SN.copy()
-    critical_SL = np.empty((len(extreme_SN), len(levels_L)))
-    critical_S = np.full(len(extreme_SN), -np.inf)
-    for level in reversed(range(len(levels_L))):
-        budget = math.floor(levels_L[level] * share * paths + 1e-6)
-        fresh_SN = before_SN > level
-        crossed_S1 = paths - fresh_SN.sum(axis=1, keepdims=True)
-        fit_S = (np.cumsum(fresh_SN, axis=1, dtype=np.int32) + crossed_S1 <= budget).sum(axis=1)
-        first_out_S = np.take_along_axis(sorted_SN, np.minimum(fit_S, paths - 1)[:, None], axis=1)[:, 0]
+    studies, paths = extreme_SN.shape
+    levels = len(levels_L)
+    budget_L = [math.floor(level * share * paths + 1e-6) for level in levels_L]
+    top_SM, before_SM, order_SM = _most_extreme(extreme_SN, rungs_SN, min(paths, max(budget_L) + 1))
+    # How many paths crossed at each level or a smaller one, before this look.
+    of_a_rung = np.bincount(
+        (rungs_SN + (levels + 1) * np.arange(studies)[:, None]).ravel(), minlength=studies * (levels + 1)
+    )
+    crossed_SL = of_a_rung.reshape(studies, levels + 1).cumsum(axis=1)
+    after_SM = before_SM.copy()
+    critical_SL = np.empty((studies, levels))
+    critical_S = np.full(studies, -np.inf)
+    for level in reversed(range(levels)):
+        # The first path that does not fit stands within these: at most as many crossed as this level lets cross.
+        columns = min(paths, budget_L[level] + 1)
+        fits_SM = (
+            np.cumsum(before_SM[:, :columns] > level, axis=1, dtype=np.int32) + crossed_SL[:, level, None]
+            <= budget_L[level]
+        )
+        fit_S = fits_SM.sum(axis=1)
+        first_out_S = np.take_along_axis(top_SM, np.minimum(fit_S, columns - 1)[:, None], axis=1)[:, 0]
         first_out_S = np.where(fit_S == 0, np.inf, np.where(fit_S == paths, -np.inf, first_out_S))
         # What the larger levels leave out, this one leaves out as well.
         critical_S = np.maximum(critical_S, first_out_S)
         critical_SL[:, level] = critical_S
-        found_SN[extreme_SN > (critical_S + tolerance_S)[:, None]] = level
+        after_SM[:, :columns][top_SM[:, :columns] > (critical_S + tolerance_S)[:, None]] = level
+    found_SN = rungs_SN.copy()
     # Levels fall in the loop, so the last one written is the smallest of this look.
-    return np.minimum(found_SN, rungs_SN), critical_SL
+    np.put_along_axis(found_SN, order_SM, np.minimum(after_SM, before_SM), axis=1)
+    return found_SN, critical_SL
+
+
+def _most_extreme(extreme_SN: np.ndarray, rungs_SN: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """So many of the paths, the most extreme first: how extreme, their rungs, and where they stand."""
+    order_SM = np.argpartition(-extreme_SN, most - 1, axis=1)[:, :most]
+    top_SM = np.take_along_axis(extreme_SN, order_SM, axis=1)
+    sorted_SM = np.argsort(-top_SM, axis=1)
+    order_SM = np.take_along_axis(order_SM, sorted_SM, axis=1)
+    top_SM = np.take_along_axis(top_SM, sorted_SM, axis=1)
+    return top_SM, np.take_along_axis(rungs_SN, order_SM, axis=1), order_SM
 
 
 def critical_t(

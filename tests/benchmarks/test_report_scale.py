@@ -1,20 +1,22 @@
 """The benchmark of large reports measures a report of records such as runs write."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.report_scale import main
+
 
 @pytest.mark.slow
-def test_a_small_study_is_made_up_and_its_report_measured(tmp_path: Path) -> None:
+def test_a_small_study_is_made_up_and_its_report_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["--arms", "3", "--repeats", "4", "--epochs", "5", "--items", "4", "--home", str(tmp_path)]
-    command = [sys.executable, "-m", "benchmarks.report_scale", *words, "--format", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    monkeypatch.setattr("sys.argv", ["report_scale", *words, "--format", "json"])
+    # The report is written and measured in a process of its own.
+    main()
+    told = json.loads(capsys.readouterr().out)
     assert (told["runs"], told["epochs"], told["items"]) == (12, 5, 4)
     assert told["seconds"] > 0
     assert told["peak_mib"] > 50

@@ -251,9 +251,10 @@ def test_bad_input_is_one_line_and_exit_code_2(home: Home, words: list[str], mes
 
 
 def test_a_process_given_bad_input_ends_with_one_line_and_exit_code_2(home: Home) -> None:
-    done = mmstudy_process(home, "report", "fusion", "--repeats", "3")
-    assert "run fusion --repeats 3" in refused(done)
-    assert done.stderr == mmstudy(home, "report", "fusion", "--repeats", "3").stderr
+    words = ("plan", "track_vs_multimodal", "--set", "model.widht=3")
+    done = mmstudy_process(home, *words)
+    assert "Did you mean 'width'?" in refused(done)
+    assert done.stderr == mmstudy(home, *words).stderr
 
 
 def test_a_home_that_cannot_be_is_one_line(tiny_study: Path, tiny_corpus: Path) -> None:

@@ -11,48 +11,18 @@ from typing import Any, cast
 import pytest
 from factories.mirrors import study_of
 
-from experiments import driver, mirror, model_runs
+from experiments import driver, mirror
 from experiments.driver import run_study
 from experiments.home import Home
-from experiments.launchers.choose import Share
 from experiments.launchers.local import LocalPool
 from experiments.mirror import Mirror
 from experiments.planning.request import Options
 from experiments.planning.stages import ANALYSE
 from experiments.progress import Screen, Silent, without_threads
-from experiments.rounds import Staff
 from reports.output.drawing import Figures
 
 
 # Workers ------------------------------------------------------------------------------------------------------------
-def test_workers_that_trained_analyse_as_well(
-    tmp_path: Path, tiny_corpus: Path, tiny_study_text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened, real = [], model_runs.open_pool
-    for module in (model_runs, driver):
-        monkeypatch.setattr(module, "open_pool", lambda *given, **named: opened.append(given) or real(*given, **named))
-    file = tmp_path / "level.yaml"
-    file.write_text(tiny_study_text + "analyses: [errors]\n", encoding="utf-8")
-    outcome = run_study(str(file), tmp_path / "home", Options(corpus=str(tiny_corpus), workers=1))
-    assert outcome.unanswered == 0
-    assert "errors" in {section.key for section in outcome.summary.sections}
-    assert len(opened) == 1
-
-
-@pytest.mark.parametrize(
-    ("share", "serves"),
-    [
-        (Share(2, 1), True),
-        (Share(1, 1), True),
-        (Share(3, 1), False),
-        (Share(2, 2), False),
-        (Share(2, 1, (), 0.5), False),
-    ],
-)
-def test_a_pool_serves_what_needs_no_more_and_no_other_workers(share: Share, serves: bool) -> None:
-    assert Staff(cast(Any, None), Share(2, 1)).serves(share) == serves
-
-
 def test_nobody_reads_on_where_a_pool_was_closed(tmp_path: Path) -> None:
     pool = LocalPool(2, 1, tmp_path, foreign=True)
     readers = [worker.reader for worker in pool._workers]

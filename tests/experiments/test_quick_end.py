@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import sys
 import threading
@@ -77,23 +78,34 @@ def test_ctrl_c_is_one_line_while_a_command_reads_its_words(home: Home, monkeypa
     assert told.stderr.strip() == "interrupted; finished work is kept, and the same command resumes"
 
 
-def test_ctrl_c_is_no_traceback_while_the_packages_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+def as_a_module() -> None:
+    runpy.run_module("experiments.cli", run_name="__main__")
+
+
+STARTS = pytest.mark.parametrize("start", [mmstudy_start.main, as_a_module], ids=["mmstudy", "python -m"])
+
+
+@STARTS
+def test_ctrl_c_is_no_traceback_while_the_packages_are_imported(
+    monkeypatch: pytest.MonkeyPatch, start: Callable[[], None]
+) -> None:
     monkeypatch.setattr(mmstudy_start, "take_own_packages", interrupted)
     with pytest.raises(SystemExit) as end:
-        mmstudy_start.main()
+        start()
     assert end.value.code == 130
 
 
+@STARTS
 @pytest.mark.parametrize("line", ["_speak_utf8", "safe_output"])
 def test_ctrl_c_in_a_line_before_the_command_takes_care_of_it_ends_it_in_order(
-    monkeypatch: pytest.MonkeyPatch, line: str
+    monkeypatch: pytest.MonkeyPatch, line: str, start: Callable[[], None]
 ) -> None:
     monkeypatch.setattr(f"experiments.terminal.{line}", interrupted)
     monkeypatch.setattr(sys, "argv", ["mmstudy", "list"])
     kept = signal.getsignal(signal.SIGTERM)
     try:
         with pytest.raises(SystemExit) as ended:
-            mmstudy_start.main()
+            start()
     finally:
         signal.signal(signal.SIGTERM, kept)
     assert ended.value.code == 130

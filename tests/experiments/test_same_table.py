@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from factories.deaths import begun, driver_script
+from factories.deaths import COMMAND, begun, driver_script, script
 
 from experiments.driver import run_study
 from experiments.home import Home
@@ -98,14 +96,7 @@ def test_a_table_is_the_same_after_kills_and_beside_other_open_runs(
     for records, workers in ((2, 2), (7, 1)):
         killed_after(records, home, study, tiny_corpus, workers)
     words = ["--home", str(home.root), "run", str(tiny_study), "--corpus", str(tiny_corpus), "--workers", "1"]
-    with open(home.root / "out.log", "ab") as log:
-        other = subprocess.Popen(
-            [sys.executable, "-m", "experiments.cli", *words],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env=os.environ | {"OMP_NUM_THREADS": "3"},
-        )
+    other = begun(script(COMMAND, *words), home.root / "out.log", OMP_NUM_THREADS="3")
     try:
         run_study(str(study), home.root, Options(corpus=str(tiny_corpus), workers=2))
         assert table(home) == expected

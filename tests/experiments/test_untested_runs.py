@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from factories.workers import WarmPool
 
 from experiments.execute import trial
 from experiments.home import Home
-from experiments.launchers.local import LocalPool
 from experiments.launchers.messages import Finished, Job, Message, Stopped, Told
 from experiments.records import read_record
 from mmcore.config import EvaluationConfig, RunConfig, build_config
@@ -97,7 +97,7 @@ def test_a_stopped_run_leaves_a_checkpoint_and_no_record_and_can_be_resumed(
     name = fingerprint(long, prepared.content)
     job = Job(name, "s", "a", 0, long, str(home.run(name)), str(prepared.path))
     heard: list[Message] = []
-    with LocalPool(1, 1, home.logs) as pool:
+    with WarmPool(1, 1, home.logs) as pool:
 
         def stop_early(message: Message) -> None:
             heard.append(message)

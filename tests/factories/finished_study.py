@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from factories.command import mmstudy
 from factories.once import made_once
-from factories.studies import BLANK
+from factories.studies import sketched
 
 from experiments.driver import analyse_study, run_study
 from experiments.home import Home
@@ -61,7 +61,7 @@ def _make(folder: Path, corpus: Path) -> None:
     shutil.copytree(corpus, folder / "corpus")
     (folder / "level.yaml").write_text(STUDY, encoding="utf-8")
     with within(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reports.figures.svg.to_svg", lambda drawing: BLANK)
+        patch.setattr("reports.figures.svg.rendered", sketched)
         home = Home.choose()
         run_study("level.yaml", None, OPTIONS)
         request = open_request("level.yaml", home, OPTIONS)

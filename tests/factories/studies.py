@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,9 @@ from experiments.home import Home
 from experiments.launchers import choose
 from experiments.mirror import Background
 from experiments.tracking import client
+
+if TYPE_CHECKING:
+    from reports.figures.base import FigureBase
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
 
@@ -87,6 +91,19 @@ def quick_starts(with_database: Callable[[Home], Home]) -> Iterator[None]:
         WarmPool.end()
 
 
+SKETCHED: set[tuple[type, str, str, str]] = set()
+"""Figures that were built in this process: class, name, description and numbers."""
+
+
+def sketched(figure: FigureBase) -> str:
+    """Builds a figure from the study's numbers, once in a process for equal ones, and gives a blank one back."""
+    known = (type(figure), figure.name, figure.description, figure.frame().to_csv())
+    if known not in SKETCHED:
+        figure.draw()
+        SKETCHED.add(known)
+    return BLANK
+
+
 @pytest.fixture(autouse=True)
 def blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are built from the study's numbers but not rendered, which takes most of a small report's time.
@@ -94,7 +111,7 @@ def blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     The marker ``rendered`` leaves a test's reports as a user has them.
     """
     if request.node.get_closest_marker("rendered") is None:
-        monkeypatch.setattr("reports.figures.svg.to_svg", lambda drawing: BLANK)
+        monkeypatch.setattr("reports.figures.svg.rendered", sketched)
 
 
 @pytest.fixture

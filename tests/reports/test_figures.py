@@ -361,6 +361,27 @@ def test_the_axis_of_seconds_has_seconds_at_every_size(summary_of, study_of, sec
     assert not any(text[-1].isalpha() for text in shown if text)
 
 
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        [0.18522156433469034, 3.494861895450317],
+        [0.04253669502104604, 0.41863001241752806],
+        [0.030858549573972383, 0.35395528396436354],
+        [0.10239486349996696, 1.2397445050000897],
+    ],
+)
+def test_an_axis_by_orders_of_magnitude_holds_all_its_marks(summary_of, study_of, seconds):
+    """Matplotlib takes one mark after the other, and rounding made both limits of the first one's axis the same."""
+    summary = summary_of(study_of(("a", "b")))
+    arms = tuple(
+        replace(arm, seconds=s, score=replace(arm.score, mean=mean, low=-1.2, high=1.3))
+        for arm, s, mean in zip(summary.arms, seconds, (0.05, -0.04), strict=True)
+    )
+    (axes,) = CostAgainstScore(replace(summary, arms=arms)).draw().axes
+    low, high = axes.get_xlim()
+    assert low < min(seconds) < max(seconds) < high
+
+
 def test_low_scores_can_be_the_better_ones_of_a_front(summary_of, study_of):
     summary = summary_of(study_of(("a", "b", "c"), metric="loss"))
     frame = CostAgainstScore(costly(summary, [100, 200, 300], [0.5, 0.6, 0.4])).frame()

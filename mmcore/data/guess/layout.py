@@ -22,6 +22,7 @@ from mmcore.data.guess.words import (
 )
 from mmcore.errors import CorpusError
 from mmcore.language import sentence
+from mmcore.names import refuse_torn_text
 
 _SEPARATORS = re.compile(r"[_\-. ]+")
 ONE = "data"
@@ -66,13 +67,15 @@ def find_layout(folder: Path) -> Layout:
     files are passed over. Names are compared in Unicode's form NFC.
 
     Raises:
-        CorpusError: no such folder, or no file in it that can be read.
+        CorpusError: no such folder, no file in it that can be read, or one whose path is no UTF-8.
     """
     if not folder.is_dir():
         raise CorpusError(
             "the raw data must be a folder", found="no such folder", next_step="Check the path", where=str(folder)
         )
     everything = sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path, folder))
+    for path in everything:
+        refuse_torn_text(path.relative_to(folder), "the name of a raw file", CorpusError)
     layout = Layout(folder)
     paths = []
     for path in everything:

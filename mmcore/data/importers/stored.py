@@ -17,6 +17,7 @@ import numpy as np
 from mmcore.data.importers.sample import check_claim
 from mmcore.data.sources.special import TORN, refuse_no_file
 from mmcore.errors import CorpusError
+from mmcore.names import refuse_torn_text
 
 ARCHIVE_LIMIT = 64 << 30
 """Bytes that all arrays of an archive may claim together."""
@@ -134,6 +135,7 @@ def open_arrays(path: Path) -> dict[str, StoredArray]:
 
 def _of_file(path: Path) -> StoredArray:
     refuse_no_file(path)
+    refuse_torn_text(path.name, "the name of an array", CorpusError)
     with _reading(path, path.stem), path.open("rb") as file:
         shape, fortran, dtype = _header(file)
         left = path.stat().st_size - file.tell()

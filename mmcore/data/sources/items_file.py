@@ -12,7 +12,7 @@ from mmcore.data.sources.problems import Tell, stop
 from mmcore.data.sources.table_files import no_utf8, refuse_outside, unreadable
 from mmcore.errors import CorpusError, nearest
 from mmcore.files import read_bytes
-from mmcore.names import nfc
+from mmcore.names import is_text, nfc
 
 SIDES = ("train", "validation", "test")
 MOST_BYTES = 1 << 28
@@ -113,7 +113,7 @@ def check_item_name(name: str) -> Literal["ok", "empty", "escapes"]:
     if not name:
         return "empty"
     bad = set('/\\:*?"<>|') & set(name) or name.strip(".") == "" or any(ord(c) < 32 for c in name)
-    return "escapes" if bad else "ok"
+    return "escapes" if bad or not is_text(name) else "ok"
 
 
 def _name_is_good(name: str, where: str, tell: Tell) -> bool:

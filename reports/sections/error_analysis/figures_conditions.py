@@ -10,7 +10,7 @@ from mmcore.answers.error_analysis import ErrorsResult
 from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import dots, intervals, name_rows
-from reports.figures.style import INK, colour, legend_over_all, marker, sheet, shortened
+from reports.figures.style import INK, colour, legend_over_all, log_scale, marker, sheet, shortened
 from reports.numbers import percent
 from reports.records.frame import StudyResults
 from reports.sections.arms.shown import shown_arms
@@ -67,7 +67,7 @@ class ErrorConditions(FigureBase):
         figure, plots = sheet(height, len(components), across, sharex=True, sharey=True)
         for axes, component in zip(plots, components, strict=True):
             here = frame.loc[frame["component"] == component]
-            axes.set_xscale("log")
+            log_scale(axes, [1 / widest, widest])
             axes.axvline(1.0, color=INK, alpha=0.45, linewidth=0.9)
             axes.set_title(shortened(component), loc="left")
             for at, arm in enumerate(self.shown):

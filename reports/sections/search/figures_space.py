@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Drawing
 from mmcore.language import later, say
 from reports.figures.base import FigureBase
 from reports.figures.marks import dots, name_rows
-from reports.figures.style import colour, legend_over_all, log_ticks, marker, path_end, sheet, shortened
+from reports.figures.style import colour, legend_over_all, log_scale, log_ticks, marker, path_end, sheet, shortened
 from reports.numbers import prose
 from reports.records.frame import StudyResults
 from reports.sections.search.estimates import chosen, coordinates, importances_frame, numeric_axes, span
@@ -118,8 +118,9 @@ class Slices(FigureBase):
         for axes, axis in zip(plots, self.axes, strict=False):
             bounds = span(self.search, axis)
             if bounds is not None and bounds[2]:
-                axes.set_xscale("log")
-                log_ticks(axes.xaxis, frame[axis].dropna().tolist())
+                shown = frame[axis].dropna().tolist()
+                log_scale(axes, shown)
+                log_ticks(axes.xaxis, shown)
             dots(axes, frame, axis, "value", tint=colour(0), size=4.5, linewidth=1.0)
             dots(axes, best, axis, "value", tint=colour(1), size=11, filled=False, zorder=2)
             axes.set_xlabel(path_end(axis, 30))
