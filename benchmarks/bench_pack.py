@@ -1,9 +1,10 @@
-"""Repeats of one arm trained as one batch, beside the same repeats one by one: kernels, CPU time and, on a graphics
-card, seconds.
+"""Repeats trained as one batch, of one arm or of several, beside the same runs one by one: kernels, CPU time and, on a
+graphics card, seconds.
 
-    python -m benchmarks.bench_pack [--members N …] [--device cpu|cuda] [--rounds N] [--format json]
+    python -m benchmarks.bench_pack [--members N …] [--arms N] [--device cpu|cuda] [--rounds N] [--format json]
 
-Sizes are those of the preset quick, on its simulated corpus. A kernel is a call that computes: on CUDA the profiler
+Sizes are those of the preset quick, on its simulated corpus. Arms differ in the weights of the losses, and every other
+one in the learning rate as well. A kernel is a call that computes: on CUDA the profiler
 counts what is launched; on a CPU, where nothing is launched, operations of torch that write numbers are counted in its
 place, without views and allocations. The count does not depend on the machine's load. Times are taken in turns (alone,
 packed, alone, packed …), each of one pass over the training windows.
@@ -95,15 +96,24 @@ def kernels(do: Callable[[], object], device: torch.device) -> int:
     return sum(event.count for event in found.key_averages() if "LaunchKernel" in event.key)
 
 
-def members_of(corpus: Path, prepared: Prepared, scratch: Path, count: int, device: str, steps: int) -> list[Member]:
-    """Repeats of the preset quick, each about to be trained for so many steps an epoch."""
+def members_of(
+    corpus: Path, prepared: Prepared, scratch: Path, count: int, device: str, steps: int, arms: int = 1
+) -> list[Member]:
+    """Repeats of the preset quick, each about to be trained for so many steps an epoch.
+
+    Args:
+        count: of all members. arms: how many share the repeats.
+    """
     training = TRAINED["training"] | {"epochs": 1000, "steps_per_epoch": steps}
+    where = {"corpus": str(corpus), "device": device}
+    first = next(iter(prepared.schema.targets.components))
     found = []
-    for repeat in range(count):
-        config = build_config(
-            {**TRAINED, "training": training, "corpus": str(corpus), "repeat": repeat, "device": device}
-        )
-        found.append(next(run_in_steps(config, scratch / str(repeat), prepared=prepared)))
+    for n in range(count):
+        repeat, arm = divmod(n, arms)
+        optimiser = {"learning_rate": 1e-4 / (1 + arm % 2)}
+        of_arm = {"training": training | {"optimiser": optimiser}, "loss": {"weights": {first: 1.0 + arm}}}
+        config = build_config({**TRAINED, **of_arm, **where, "repeat": repeat})
+        found.append(next(run_in_steps(config, scratch / str(n), prepared=prepared)))
     return found
 
 
@@ -114,11 +124,11 @@ def one_by_one(members: Sequence[Member]) -> None:
 
 
 def measure(
-    corpus: Path, prepared: Prepared, scratch: Path, count: int, device: str, steps: int, rounds: int
+    corpus: Path, prepared: Prepared, scratch: Path, count: int, device: str, steps: int, rounds: int, arms: int = 1
 ) -> Measured:
     """One number of members."""
-    alone = members_of(corpus, prepared, scratch / f"alone{count}", count, device, steps)
-    packed = members_of(corpus, prepared, scratch / f"packed{count}", count, device, steps)
+    alone = members_of(corpus, prepared, scratch / f"alone{count}", count, device, steps, arms)
+    packed = members_of(corpus, prepared, scratch / f"packed{count}", count, device, steps, arms)
     pack, where = Pack(packed), next(packed[0].state.model.parameters()).device
     for member in packed if where.type == "cuda" else (*alone, *packed):
         # Where batches are made is not what is compared: on a CPU no windows are kept, so that none are picked.
@@ -142,11 +152,13 @@ def measure(
     )
 
 
-def measured_on(device: str, members: Sequence[int], scratch: Path, steps: int = 10, rounds: int = 5) -> list[Measured]:
+def measured_on(
+    device: str, members: Sequence[int], scratch: Path, steps: int = 10, rounds: int = 5, arms: int = 1
+) -> list[Measured]:
     """Several numbers of members, on the simulated corpus of the preset quick."""
     corpus = simulate(scratch / "corpus", "quick")
     prepared = prepare(corpus, build_config({**TRAINED, "corpus": str(corpus)}).data, scratch / "store")
-    return [measure(corpus, prepared, scratch, count, device, steps, rounds) for count in members]
+    return [measure(corpus, prepared, scratch, count, device, steps, rounds, arms) for count in members]
 
 
 def _timed(do: Callable[[], object], device: torch.device) -> tuple[float, float]:
@@ -162,13 +174,14 @@ def main(words: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Repeats packed and one by one, in turns.")
     parser.add_argument("--members", type=int, nargs="+", default=[2, 5, 10])
+    parser.add_argument("--arms", type=int, default=1, help="arms that share the members' repeats")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10, help="steps of a pass")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     given = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
-        found = measured_on(given.device, given.members, Path(folder), given.steps, given.rounds)
+        found = measured_on(given.device, given.members, Path(folder), given.steps, given.rounds, given.arms)
     if given.format == "json":
         print(json.dumps([asdict(one) for one in found], indent=1))
         return

@@ -25,7 +25,7 @@ class Choices(TypedDict, total=False):
         match: bring all arms to the reference's size: ``parameters``, ``flops`` or ``none``.
         workers: worker processes. threads: CPU threads of each run. device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         storage: address of a database for searches.
-        pack: repeats of an arm to train as one batch at most: a number, or ``auto`` with a graphics card.
+        pack: runs of one shape to train as one batch at most: a number, or ``auto`` with a graphics card.
         on: ``local``, ``ray``, ``ray://HOST:PORT``, ``slurm`` or a launcher file; None: ``MMSTUDY_ON``, else local.
     """
 

@@ -32,10 +32,10 @@ from experiments.model_runs import ModelRuns
 from experiments.notebook import usual_display
 from experiments.opening import open_or_mend, open_request
 from experiments.outcome import Outcome
-from experiments.packs import packing_note
 from experiments.planning.feasible import refuse_impossible
 from experiments.planning.foresight import prospects
 from experiments.planning.memory import needed_by
+from experiments.planning.packs import packing_note
 from experiments.planning.plan import AnyPlan, Plan, plan, plans_models, plans_training_code, timing_of
 from experiments.planning.precision import request_warnings
 from experiments.planning.request import AnyRequest, Options, Request, trains_itself, variant

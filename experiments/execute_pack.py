@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from filelock import FileLock, Timeout
@@ -16,8 +17,12 @@ from mmcore.data.prepared import Prepared
 from mmcore.errors import MMStudyError
 from mmcore.events import Note, OnEvent
 from mmcore.language import say, sentence, shown
-from mmcore.packing.member import Member, Steps, concluded
+from mmcore.packing.member import Member, Steps, advanced, concluded
+from mmcore.packing.passes import score_together
 from mmcore.packing.training import train_packed
+from mmcore.record import Record
+
+Ended = TypeVar("Ended")
 
 BUSY = sentence("another process works on this run")
 TOO_LARGE = sentence("the pack does not fit into the memory of the device")
@@ -55,7 +60,8 @@ def trial_pack(runs: Sequence[InPack], prepared: Callable[[], Prepared]) -> Iter
     from its last checkpoint.
 
     Args:
-        runs: of one config but for the repeat, none of which :func:`mmcore.packing.allowed.why_alone` objects to.
+        runs: of one :func:`mmcore.packing.allowed.shape_of` on one corpus, none of which
+            :func:`mmcore.packing.allowed.why_alone` objects to.
 
     Yields:
         A run's fingerprint, with the status of its record once it is written; or with why it cannot be done as it was
@@ -88,7 +94,8 @@ def trial_pack(runs: Sequence[InPack], prepared: Callable[[], Prepared]) -> Iter
         if why not in said:
             said.add(why)
             run.on_event(Note(say("trained by itself: {why}", why=shown(why))))
-        yield run.fingerprint, _ended(lambda run=run, why=why: _by_itself(run, prepared, why))
+        ended = _ended(lambda run=run, why=why: _by_itself(run, prepared, why))
+        yield run.fingerprint, ended.status if isinstance(ended, Record) else ended
 
 
 def _together(opened: list[_Open], afterwards: list[tuple[InPack, str]]) -> Iterator[tuple[str, str | MMStudyError]]:
@@ -99,13 +106,24 @@ def _together(opened: list[_Open], afterwards: list[tuple[InPack, str]]) -> Iter
     if len(opened) == 1:
         _leave(opened[0], opened, afterwards, LAST)
     members = [*opened]
+
+    def over(r: int, ended: Record | MMStudyError) -> tuple[str, str | MMStudyError]:
+        one = members[r]
+        opened.remove(one)
+        one.lock.release()
+        return one.run.fingerprint, ended.status if isinstance(ended, Record) else ended
+
     try:
-        for r, error in train_packed([one.member for one in members]):
-            one = members[r]
-            ended = _ended(lambda one=one, error=error: concluded(one.steps, error).status)
-            opened.remove(one)
-            one.lock.release()
-            yield one.run.fingerprint, ended
+        for group in train_packed([one.member for one in members]):
+            asked: dict[int, Member] = {}
+            for r, error in group.items():
+                now = _ended(lambda r=r, error=error: advanced(members[r].steps, error))
+                if isinstance(now, Member):
+                    asked[r] = now
+                else:
+                    yield over(r, now)
+            for r, error in score_together(asked).items():
+                yield over(r, _ended(lambda r=r, error=error: concluded(members[r].steps, error)))
     except RuntimeError as error:
         # Of the pack as a whole: what a member's own code raises has ended that member alone.
         large = isinstance(error, torch.OutOfMemoryError)
@@ -138,12 +156,12 @@ def _steps(run: InPack, prepared: Callable[[], Prepared]) -> Steps:
     )
 
 
-def _by_itself(run: InPack, prepared: Callable[[], Prepared], why: str) -> str:
+def _by_itself(run: InPack, prepared: Callable[[], Prepared], why: str) -> Record:
     about = {"study": run.study, "arm": run.arm, "fingerprint": run.fingerprint, "unpacked": str(why)}
-    return trial(run.config, run.workdir, prepared, on_event=run.on_event, **about).status
+    return trial(run.config, run.workdir, prepared, on_event=run.on_event, **about)
 
 
-def _ended(finish: Callable[[], str]) -> str | MMStudyError:
+def _ended(finish: Callable[[], Ended]) -> Ended | MMStudyError:
     try:
         return finish()
     except MMStudyError as error:

@@ -11,11 +11,12 @@ from experiments.home import Home
 from experiments.jobs import job_of
 from experiments.launchers.choose import AnyPool, Share
 from experiments.launchers.kept import KeptPool
-from experiments.launchers.messages import Job, Message
-from experiments.packs import Packed, packing_of, packs_of
-from experiments.planning.memory import needed_by
+from experiments.launchers.messages import Finished, Job, Message, Told
+from experiments.planning.packs import Packed, comes_last, packing_for, packs_of
 from experiments.planning.plan import Plan, plan, timing_of
 from experiments.planning.request import PlannedRun, Request
+from experiments.records import read_record
+from mmcore.events import EpochDone
 from mmcore.language import say, shown
 
 
@@ -42,10 +43,10 @@ class ModelRuns:
         self._say, self._kept, self._prepare, self.mend = say, kept, prepare, mend
         self._estimator, self._stopwatch = timing_of(request, home, threads)
         self._prepared = Path()
-        options = request.options
-        self._packing = packing_of(options.pack, options.engine, options.device, needed_by(request))
+        self._packing = packing_for(request)
         self._pack_of: dict[str | None, Packed] = {}
         self._said: set[str] = set()
+        self._trained: set[str] = set()
 
     def pool(self, share: Share) -> AbstractContextManager[AnyPool]:
         """Workers, which begin to import torch, or those of the stage before."""
@@ -56,7 +57,7 @@ class ModelRuns:
         self._prepared = self._prepare()
 
     def packs(self, runs: Sequence[PlannedRun]) -> Sequence[Sequence[PlannedRun]]:
-        """Repeats of an arm together, where ``--pack`` says so."""
+        """Runs of one shape together, where ``--pack`` says so."""
         found = packs_of(runs, self._packing, self._request.options.pack is not None)
         for pack in found:
             for run in pack.runs:
@@ -79,16 +80,20 @@ class ModelRuns:
             self._say(text)
 
     def hear(self, message: Message, run: PlannedRun) -> None:
-        """Take the time of a run; one that shares its time with others tells nothing of it."""
-        if len(self._pack_of[run.fingerprint].runs) > 1:
-            return
-        self._stopwatch.hear(message, lambda: self._estimator.described(run.config) if run.config.trains else None)
+        """Take the time of a run; of one that was trained with others the record knows its share."""
+        if len(self._pack_of[run.fingerprint].runs) == 1:
+            self._stopwatch.hear(message, lambda: self._estimator.described(run.config) if run.config.trains else None)
+        elif isinstance(message, Told) and isinstance(message.event, EpochDone):
+            self._trained.add(message.fingerprint)
+        elif isinstance(message, Finished) and message.fingerprint in self._trained:
+            record = read_record(self._home.run(message.fingerprint))
+            if record is not None and record.done:
+                self._stopwatch.packed(self._estimator.described(run.config), record)
 
     def plan(self) -> Plan:
         """The study as it stands now."""
         return plan(self._request, self._home)
 
-    @staticmethod
-    def order(run: PlannedRun) -> bool:
-        """What only tests another run's model comes last, so that no worker has to wait for that one."""
-        return not run.config.trains
+    def order(self, run: PlannedRun) -> bool:
+        """See :func:`experiments.planning.packs.comes_last`."""
+        return comes_last(run)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 import torch
@@ -36,7 +37,7 @@ from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.precision import numbers_in_words, slow_note, tensor_cores
-from mmcore.packing.member import Member, Steps, concluded
+from mmcore.packing.member import Member, Steps, advanced, concluded
 from mmcore.probes.gates.saturation import gate_columns, probe_saturation
 from mmcore.probes.leakage import probe_leakage
 from mmcore.probes.removal import removing
@@ -120,7 +121,7 @@ def run_in_steps(
     prepared: Prepared | None = None,
     trained: Path | str | None = None,
 ) -> Steps:
-    """The same as :func:`run`, but the caller trains the model: alone, or with others as one batch.
+    """The same as :func:`run`, but the caller trains and scores the model: alone, or with others as one batch.
 
     What :func:`run` sets for the process holds while it computes, and not while it waits.
     """
@@ -144,7 +145,14 @@ def run_in_steps(
     except TrainingDiverged as error:
         diverged = error
     with _computing(config, device):
-        return concluded(steps, diverged)
+        asked = advanced(steps, diverged)
+    if isinstance(asked, Record):
+        return asked
+    asked.state.pause()
+    yield asked
+    asked.state.clock = time.monotonic()
+    with _computing(config, device):
+        return concluded(steps)
 
 
 @contextmanager
@@ -194,6 +202,7 @@ def _run(
     shared = training_fingerprint(config, prepared.content)
     weighting = build_weighting(config.loss, targets, model, config.repeat)
     state = start_or_resume(model, weighting, config, shared, home, ignore if reused else on_event)
+    earlier = state.seconds
     if reused and not state.finished(config.training):
         raise _unfinished(home)
     _write_text(folder / "config.json", config.model_dump_json(indent=1))
@@ -210,36 +219,40 @@ def _run(
     test_windows = 0
     predict = predictor(model, device)
     handful = data.handful(validation)
+    member = Member(
+        state,
+        training,
+        validation,
+        data,
+        predict,
+        chosen_by,
+        config,
+        objective,
+        shared,
+        home,
+        on_event,
+        watch=lambda: gate_columns(probe_saturation(model, handful)),
+        computing=lambda: _computing(config, device),
+    )
     try:
-        yield Member(
-            state,
-            training,
-            validation,
-            data,
-            predict,
-            chosen_by,
-            config,
-            objective,
-            shared,
-            home,
-            on_event,
-            watch=lambda: gate_columns(probe_saturation(model, handful)),
-            computing=lambda: _computing(config, device),
-        )
+        yield member
     except TrainingDiverged as error:
         failure = Failure(type(error).__name__, error.message, error.epoch, error.step, error.component)
     else:
         best = load_checkpoint(home / "checkpoints" / "best.pt", shared, device)
         model.load_state_dict(best["model"])
-        tested = removing(config.evaluation.without, predict)
-        scores = score_rows("validation", data.tally(tested, validation), naive)
         # Counted, not taken on trust.
         selection = Chosen(chosen_by.metric.name, chosen_by.by, data.windows_read(split.test))
+        asked = [(validation, data.a_pass())]
         if config.evaluation.test:
             # Only now, with the choice of the checkpoint behind us, are test items read.
             test = data.loader("test", split.test)
             test_windows = test.windows
-            tally, naive = data.tally(tested, test, by_item=True), data.naive(baselines, split.test)
+            asked.append((test, data.a_pass(by_item=True)))
+        yield replace(member, predict=removing(config.evaluation.without, predict), asked=tuple(asked))
+        scores = score_rows("validation", asked[0][1].result(), naive)
+        if config.evaluation.test:
+            tally, naive = asked[1][1].result(), data.naive(baselines, split.test)
             scores += score_rows("test", tally, naive)
             scored = data.scored(tally, split.test)
             items = item_rows(scored, data.names, data.groups, tally, naive)
@@ -266,7 +279,7 @@ def _run(
         best_epoch=state.best_epoch,
         stopped_early=state.stopped_early(config.training),
         steps=state.step,
-        seconds=state.elapsed() - (state.seconds if reused else 0.0),
+        seconds=state.elapsed() - (earlier if reused else 0.0),
         scores=tuple(scores),
         history=tuple(state.history),
         items=tuple(items),

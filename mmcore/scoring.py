@@ -89,9 +89,9 @@ class Data:
         """What several predictors do on the same batches, see :func:`mmcore.training.evaluation.evaluate`."""
         return evaluate(predictors, batches, self.targets, self.complete, self.deviation_P, detailed, by_item, self.own)
 
-    def a_pass(self, detailed: bool = True) -> Pass:
+    def a_pass(self, detailed: bool = True, by_item: bool = False) -> Pass:
         """A pass to which predictions are added from outside."""
-        return Pass(self.targets, self.complete, self.deviation_P, detailed, own=self.own)
+        return Pass(Tally(self.targets, self.complete, self.deviation_P, detailed, by_item, self.own))
 
     def windows_read(self, items: Sequence[int]) -> int:
         """Windows of these items that any pass has read so far, each time that it was read."""

@@ -25,11 +25,12 @@ SPOKEN_THROUGHOUT: tuple[str, ...] = (
     )),
     "mmcore/data/importers", "experiments/guess_view.py",
     *(f"experiments/cli/{name}.py" for name in (
-        "compare", "data", "doctor", "export", "help", "home", "labels", "main", "predict", "quality", "searches",
-        "status", "text", "tracking",
+        "compare", "data", "doctor", "export", "help", "home", "labels", "main", "packs", "predict", "quality",
+        "searches", "status", "text", "tracking",
     )),
     *(f"experiments/planning/{name}.py" for name in (
-        "estimate", "foreign", "foresight", "plan", "precision", "remaining", "search", "sequential", "windows",
+        "estimate", "foreign", "foresight", "packs", "plan", "precision", "remaining", "search", "sequential",
+        "windows",
     )),
     "experiments/launchers/messages.py", "experiments/launchers/slurm/status.py", "experiments/exporting.py",
     "experiments/best_models.py", "experiments/model_card.py",

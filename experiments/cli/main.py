@@ -146,6 +146,7 @@ def plan(
     threads: ThreadsOption = None,
     device: DeviceOption = Device.cpu,
     on: OnOption = None,
+    pack: PackOption = None,
     format: FormatOption = Format.text,
 ) -> None:
     """Show the arms, and the runs to do, reuse and resume with an estimated time. Trains nothing.
@@ -158,7 +159,7 @@ def plan(
     from experiments.planning.feasible import refuse_impossible
     from experiments.planning.plan import plan as planned
 
-    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on)
+    options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on, pack)
     request = open_request(study, context.obj, options, aside)
     refuse_impossible(request)
     found = planned(request, context.obj)

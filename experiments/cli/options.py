@@ -131,8 +131,9 @@ PackOption = Annotated[
         "--pack",
         parser=_pack,
         metavar="N|auto",
-        help="Train N repeats of an arm as one batch: on a graphics card about as many kernels as for one. auto: as "
-        "many as the card holds, and none without a card. Results differ by rounding alone.",
+        help="Train N runs as one batch, repeats and arms whose models have equal shapes: on a graphics card about as "
+        "many kernels as for one. auto: as many as the card holds, and none without a card. Results differ by rounding "
+        "alone.",
     ),
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.")]

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from experiments.foreign.source import OwnTraining
 from experiments.planning.costs import Costs
 from experiments.planning.foresight import prospects
+from experiments.planning.packs import Packed
 from experiments.planning.plan import AnyPlan
 from experiments.planning.precision import request_warnings
 from experiments.planning.request import AnyConfig, AnyRequest, State, has_runner, trains_itself
@@ -87,6 +88,22 @@ class RunView:
 
 
 @dataclass(frozen=True)
+class MemberView:
+    """A run of a pack."""
+
+    arm: str
+    repeat: int
+
+
+@dataclass(frozen=True)
+class PackView:
+    """Runs that are trained as one batch; one run alone, with why, where it cannot be one of several."""
+
+    runs: tuple[MemberView, ...]
+    why_alone: str | None
+
+
+@dataclass(frozen=True)
 class VerdictsView:
     """What the study can decide at best; see :class:`reports.verdicts.prospects.Prospects`."""
 
@@ -144,7 +161,8 @@ class PlanView:
     """A plan; ``seconds`` is about the whole command, ``seconds_likely`` between which it may lie.
 
     ``corpus`` and ``window`` are null for training code of the user's own, ``runner`` for all others. ``seconds`` is
-    null while there is nothing to estimate it from.
+    null while there is nothing to estimate it from. ``packs`` has the open runs as they are dealt out; null without
+    ``--pack``.
     """
 
     study: str
@@ -174,6 +192,7 @@ class PlanView:
     sequential: SequentialView | None
     search: SearchView | None
     runner: RunnerView | None = None
+    packs: tuple[PackView, ...] | None = None
 
 
 _STATES: tuple[State, ...] = ("to do", "resume", "running", "done", "failed")
@@ -218,12 +237,18 @@ def view_of(plan: AnyPlan) -> PlanView:
         sequential=_sequential(plan),
         search=_search(plan),
         runner=_runner(request.training) if has_runner(request) else None,
+        packs=None if request.options.pack is None else tuple(map(_pack, plan.packs)),
     )
 
 
 def _runner(training: OwnTraining) -> RunnerView:
     source = training.source
     return RunnerView(training.runner, str(source.folder), source.files, source.digest)
+
+
+def _pack(pack: Packed) -> PackView:
+    why = None if pack.why_alone is None else str(pack.why_alone)
+    return PackView(tuple(MemberView(run.arm, run.repeat) for run in pack.runs), why)
 
 
 def _sequential(plan: AnyPlan) -> SequentialView | None:

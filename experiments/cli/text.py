@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from experiments.cli.labels import clauses, labelled
+from experiments.cli.packs import packs_text
 from experiments.cli.searches import search_text, standing
 from experiments.describe import DescribedArm
 from experiments.home import Home
@@ -100,6 +101,7 @@ def plan_text(plan: AnyPlan, units: bool | None = None) -> str:
     if study.search is not None:
         lines += search_text(plan.request, plan.searches, plan.workers)
     lines += [say("warning: {text}", text=run.broken) for run in plan.runs if run.broken]
+    lines += packs_text(plan)
     lines += _time_text(plan)
     if plan.count("failed"):
         lines.append(say("{n} failed runs are kept; --retry-failed trains them again", n=plan.count("failed")))

@@ -94,24 +94,23 @@ class Estimator:
         self._elsewhere = {timing.run for timing in every if timing.machine != identity()}
         here = [timing for timing in every if timing.machine == identity()]
         # The driver's own work is the same whatever workers have.
-        self._here = [t for t in here if t.kind in _DRIVERS or (t.device, t.threads) == (device, threads)]
-        self._known: dict[str, list[float]] = {}
-        for timing in self._here:
-            if timing.kind == "train" and timing.whole:
-                self._known.setdefault(timing.name, []).append(timing.seconds)
-        self._timed = {timing.run for timing in self._here}
+        here = [t for t in here if t.kind in _DRIVERS or (t.device, t.threads) == (device, threads)]
+        self._timed = {timing.run for timing in here}
+        # What a run took as one of a pack says nothing of what it takes alone.
+        self._here = [timing for timing in here if not timing.packed]
+        self._known, self._shares = _trained(self._here), _trained([timing for timing in here if timing.packed])
         self._learned: dict[str, list[float]] = {}
         self._used: set[str] = set()
         # A plan asks once for each of its runs. What is the same for all of them is computed once: else its time grows
         # with the runs that are open, times those that have finished.
-        self._whole: dict[str, Estimate] = {}
+        self._whole: dict[tuple[str, bool], Estimate] = {}
         self._alike: dict[Kind, list[Timing]] = {}
         self._known_guesses: dict[tuple[Kind, Guess], Estimate] = {}
 
     @property
     def basis(self) -> str:
         """What the estimates rest on, for a reader."""
-        runs = sum(len(self._known.get(name, ())) or len(self._learned.get(name, ())) for name in self._used)
+        runs = sum(max(len(self._taken(name, packed)) for packed in (False, True)) for name in self._used)
         if runs:
             return say("{runs} of these arms", runs=counted(runs, "finished run"))
         if self._like("train"):
@@ -130,26 +129,28 @@ class Estimator:
         if record.fingerprint not in self._elsewhere and record.fingerprint not in self._timed:
             name = self.name(config)
             self._learned.setdefault(name, []).append(record.seconds)
-            self._whole.pop(name, None)
+            self._whole.pop((name, False), None)
 
     def name(self, config: RunConfig) -> str:
         """What runs of one config have in common, whatever their repeat: 32 hexadecimal digits."""
         return fingerprint(config.model_copy(update={"repeat": 0}), self._content or "")
 
-    def training(self, config: RunConfig, epochs: float | None = None) -> Estimate:
+    def training(self, config: RunConfig, epochs: float | None = None, packed: bool = False) -> Estimate:
         """One training of an arm, with its scoring.
 
         Args:
             config: with its repeat.
             epochs: epochs still to train; None: all.
+            packed: whether others are trained with it as one batch: its share of their time, which is that of a
+                training alone until some have finished.
         """
         name = self.name(config)
         self._used.add(name)
         share = 1.0 if epochs is None else epochs / config.training.epochs
-        if name not in self._whole and (seconds := self._known.get(name) or self._learned.get(name)):
-            self._whole[name] = Estimate(fmean(seconds), max(_SAME, _spread(seconds)))
-        if name in self._whole:
-            return self._whole[name] * share
+        if (name, packed) not in self._whole and (seconds := self._taken(name, packed)):
+            self._whole[name, packed] = Estimate(fmean(seconds), max(_SAME, _spread(seconds)))
+        if (name, packed) in self._whole:
+            return self._whole[name, packed] * share
         guess = training(self.worksheet.work(config), self._epochs(config) * share)
         return self._corrected("train", guess)
 
@@ -178,6 +179,11 @@ class Estimator:
         """Analyses of a run, for their line among the timings."""
         guess = self._analysing(config, analyses).seconds
         return Described("analyse", self.name(config), lambda _: guess)
+
+    def _taken(self, name: str, packed: bool) -> list[float]:
+        """What finished runs of a config took."""
+        alone = self._known.get(name) or self._learned.get(name) or []
+        return (self._shares.get(name) or alone) if packed else alone
 
     def _analysing(self, config: RunConfig, analyses: Sequence[AnyAnalysis]) -> Guess:
         modalities = len(self.worksheet.schema.chosen(config.model.modalities))
@@ -231,6 +237,15 @@ class Estimator:
         # More threads speed up products alone, and not in full.
         products = _ACCELERATOR if self._device != "cpu" else here.products / self._threads**0.8
         return Pace(here.calls * slowed, products * slowed)
+
+
+def _trained(timings: Sequence[Timing]) -> dict[str, list[float]]:
+    """Seconds of whole trainings, by what they have in common."""
+    found: dict[str, list[float]] = {}
+    for timing in timings:
+        if timing.kind == "train" and timing.whole:
+            found.setdefault(timing.name, []).append(timing.seconds)
+    return found
 
 
 _DRIVERS: tuple[Kind, ...] = ("start", "prepare", "report")

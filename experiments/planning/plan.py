@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeAlias, overload
@@ -13,6 +14,7 @@ from experiments.launchers.choose import share
 from experiments.planning.estimate import Estimate, Estimator
 from experiments.planning.foreign import ForeignEstimator
 from experiments.planning.memory import needed_by
+from experiments.planning.packs import Packed, comes_last, packing_for, packs_of
 from experiments.planning.request import (
     OPEN,
     AnyConfig,
@@ -64,6 +66,7 @@ class Plan(Shown, Generic[Config]):
         outlook_at_most: estimated time with these later runs.
         searches: the searches before these runs; () if the study tunes nothing.
         timed: whether there is any ground for an estimate; else all seconds of training are 0.
+        packs: the open runs as jobs, where ``--pack`` was given; else ().
     """
 
     request: Request[Config]
@@ -78,6 +81,7 @@ class Plan(Shown, Generic[Config]):
     outlook_at_most: Outlook | None = None
     searches: tuple[PlannedSearch, ...] = ()
     timed: bool = True
+    packs: tuple[Packed, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -182,14 +186,25 @@ def _of_models(request: Request, home: Home, estimator: Estimator | None) -> Pla
                 records.append((config, record))
             runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0, broken=broken))
     monitoring, now, later = _divide(request, runs, home)
-    jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
-    options = request.options
-    of_each = share(options.engine, max(1, jobs), options.workers, options.device, options.threads, needed_by(request))
+    options, needed = request.options, needed_by(request)
+    packing = packing_for(request)
+
+    def packs_in(asked_for: Sequence[PlannedRun]) -> tuple[Packed, ...]:
+        open_runs = [run for run in asked_for if run.state in OPEN]
+        return () if options.pack is None else tuple(packs_of(sorted(open_runs, key=comes_last), packing, asked=True))
+
+    packs = (*packs_in(now), *packs_in(later))
+    largest = max((len(pack.runs) for pack in packs), default=1)
+    jobs = (len(packs) or sum(run.state in OPEN for run in (*now, *later))) + trials_at_most(request)
+    of_each = share(
+        options.engine, max(1, jobs), options.workers, options.device, options.threads, lambda: largest * needed()
+    )
     workers, threads = of_each.workers, of_each.threads
     estimator = estimator or estimator_of(request, home, threads, workers)
     for config, record in records:
         estimator.learn(config, record)
-    estimated = _estimated(runs, request, home, estimator)
+    together = {(run.arm, run.repeat) for pack in packs if len(pack.runs) > 1 for run in pack.runs}
+    estimated = _estimated(runs, request, home, estimator, together)
     now, later = (tuple(estimated[run.arm, run.repeat] for run in part) for part in (now, later))
 
     def estimate(config: AnyConfig) -> Estimate:
@@ -201,12 +216,23 @@ def _of_models(request: Request, home: Home, estimator: Estimator | None) -> Pla
     def stages(asked_for: tuple[PlannedRun, ...]) -> tuple[Stage, ...]:
         open_runs = [run for run in asked_for if run.state in OPEN]
         analysed = [run for run in asked_for if run.state in OPEN or _lacks_answers(run, study, home)]
-        return stages_of(request, estimator, searches, open_runs, analysed, workers)
+        return stages_of(request, estimator, searches, open_runs, analysed, workers, packs_in(asked_for))
 
     ahead = stages(now)
     most = outlook(stages((*now, *later)))
     return Plan(
-        request, now, workers, threads, outlook(ahead), ahead, estimator.basis, monitoring, later, most, searches
+        request,
+        now,
+        workers,
+        threads,
+        outlook(ahead),
+        ahead,
+        estimator.basis,
+        monitoring,
+        later,
+        most,
+        searches,
+        packs=packs_in(now),
     )
 
 
@@ -300,15 +326,20 @@ def _divide(
 
 
 def _estimated(
-    runs: list[PlannedRun], request: Request, home: Home, estimator: Estimator
+    runs: list[PlannedRun], request: Request, home: Home, estimator: Estimator, together: Set[tuple[str, int]]
 ) -> dict[tuple[str, int], PlannedRun]:
-    """The runs with the time that each still needs; a training that several runs share is counted once."""
+    """The runs with the time that each still needs; a training that several runs share is counted once.
+
+    Args:
+        together: arm and repeat of those that are trained as one batch with others.
+    """
     trained = {training_fingerprint(run.config, request.content or "") for run in runs if run.config.trains}
     found = {}
     for run in runs:
         one = Estimate(0.0, 1.0)
         if run.state in OPEN and run.config.trains:
-            one = estimator.training(run.config, run.config.training.epochs - run.epochs)
+            left = run.config.training.epochs - run.epochs
+            one = estimator.training(run.config, left, packed=(run.arm, run.repeat) in together)
         elif run.state in OPEN:
             one = estimator.testing(run.config)
             name = training_fingerprint(run.config, request.content or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +20,7 @@ class _Running:
     stage: str
     group: str
     expected: float
-    began: float
+    spent: float = 0.0
     share: float = 0.0
 
 
@@ -40,7 +41,7 @@ class Remaining:
 
     In a group with finished jobs, the remaining jobs are expected to take the mean time of the finished ones. In other
     groups, the estimate is multiplied by the factor by which the jobs so far, including running ones, differ from their
-    estimates.
+    estimates. Where more jobs run than there are workers, as in packs, each takes its share of the workers' time.
 
     Args:
         clock: seconds; another one for tests.
@@ -51,7 +52,7 @@ class Remaining:
         self._stages: list[_Live] = []
         self._running: dict[str, _Running] = {}
         self._stage = ""
-        self._stage_began = clock()
+        self._stage_began = self._seen = clock()
         self._idle = True
         self.done = 0
         self.failed = 0
@@ -69,6 +70,7 @@ class Remaining:
 
     def expect(self, stages: Sequence[Stage]) -> None:
         """What is still to do; replaces what was expected before, and keeps what has been learned."""
+        self._pass_time()
         before = {stage.name: stage for stage in self._stages}
         self._stages = []
         for stage in stages:
@@ -87,7 +89,8 @@ class Remaining:
 
     def started(self, name: str, group: str) -> None:
         """A job of the stage begins."""
-        self._running[name] = _Running(self._stage, group, self._take(group), self._clock())
+        self._pass_time()
+        self._running[name] = _Running(self._stage, group, self._take(group))
         self._idle = False
 
     def share(self, name: str, share: float) -> None:
@@ -97,18 +100,20 @@ class Remaining:
 
     def finished(self, name: str, group: str, failed: bool) -> None:
         """A job is over. A job that never started was finished before, or could not be started."""
+        self._pass_time()
         one = self._running.pop(name, None)
         if one is None:
             self._take(group)
         else:
             live = self._live(one.stage)
-            live.taken.setdefault(one.group, []).append(self._clock() - one.began)
+            live.taken.setdefault(one.group, []).append(one.spent)
             live.expected += one.expected
         self.done += 1
         self.failed += failed
 
     def left(self) -> float | None:
         """Seconds until the command ends; None if there is nothing to estimate them from."""
+        self._pass_time()
         names = [live.name for live in self._stages]
         at = names.index(self._stage) if self._stage in names else 0
         stages = self._stages[at:]
@@ -134,7 +139,7 @@ class Remaining:
         rest = []
         for one in running:
             whole = self._whole(live, one.group, one.expected, ratio)
-            rest.append(max(0.0, whole * (1 - one.share) if one.share else whole - (now - one.began)))
+            rest.append(max(0.0, whole * (1 - one.share) if one.share else whole - one.spent))
         waiting = [self._whole(live, group, expected, ratio) for group, expected in live.waiting]
         if not running and not waiting:
             return 0.0
@@ -146,6 +151,14 @@ class Remaining:
         else:
             lead = live.lead
         return lead + makespan([*sorted(rest, reverse=True), *waiting], live.workers)
+
+    def _pass_time(self) -> None:
+        """Running jobs take up the time since the last call."""
+        now = self._clock()
+        jobs = Counter(one.stage for one in self._running.values())
+        for one in self._running.values():
+            one.spent += (now - self._seen) * min(1.0, self._live(one.stage).workers / jobs[one.stage])
+        self._seen = now
 
     def _whole(self, live: _Live, group: str, expected: float, ratio: float) -> float:
         taken = live.taken.get(group)
@@ -171,12 +184,11 @@ class Remaining:
         running = [one for one in self._running.values() if one.stage in names]
         if not taken and not running:
             return 0.0, 0.0
-        now = self._clock()
         half = 0.5 * max((one.expected for one in running), default=0.0)
         for one in running:
             # A job that takes longer than expected shows this even if it does not report its share.
-            part = one.expected * one.share if one.share else min(one.expected, now - one.began)
-            taken, expected = taken + (now - one.began), expected + part
+            part = one.expected * one.share if one.share else min(one.expected, one.spent)
+            taken, expected = taken + one.spent, expected + part
         return taken + half, expected + half
 
     def _take(self, group: str) -> float:

@@ -63,7 +63,7 @@ class Options:
         match: ``parameters``, ``flops`` or ``none``; None: the study's.
         storage: address of a database for searches; None: ``MMSTUDY_STORAGE``, else a file in the home.
         engine: on what the runs are trained.
-        pack: repeats of an arm that are trained as one batch at most; ``auto``: as many as a graphics card holds, and
+        pack: runs of one shape that are trained as one batch at most; ``auto``: as many as a graphics card holds, and
             none without one; None: none.
 
     Raises:

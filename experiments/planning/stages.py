@@ -46,12 +46,14 @@ class Stage:
         parts: in the order in which jobs are dealt out.
         workers: how many work on it.
         lead: seconds before the first job begins.
+        dealt: seconds of what is dealt out, where several jobs go to one worker as one; None: each job by itself.
     """
 
     name: str
     parts: tuple[Part, ...]
     workers: int
     lead: Estimate
+    dealt: tuple[float, ...] | None = None
 
     @property
     def jobs(self) -> int:
@@ -63,7 +65,8 @@ class Stage:
         """From start to end; 0 where there is no job."""
         if not self.jobs:
             return 0.0
-        return self.lead.seconds + makespan((p.each.seconds for p in self.parts for _ in range(p.jobs)), self.workers)
+        each = (part.each.seconds for part in self.parts for _ in range(part.jobs))
+        return self.lead.seconds + makespan(each if self.dealt is None else self.dealt, self.workers)
 
 
 def makespan(seconds: Iterable[float], workers: int) -> float:

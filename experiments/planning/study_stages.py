@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.planning.estimate import Estimate, Estimator
+from experiments.planning.packs import Packed
 from experiments.planning.request import PlannedRun, Request
 from experiments.planning.search import PlannedSearch
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Part, Stage, search_stage
@@ -20,6 +21,7 @@ def stages_of(
     runs: Sequence[PlannedRun],
     analysed: Sequence[PlannedRun],
     workers: int,
+    packs: Sequence[Packed] = (),
 ) -> tuple[Stage, ...]:
     """The stages of a command that does these runs.
 
@@ -28,6 +30,7 @@ def stages_of(
         runs: those that are to be trained or tested; ``seconds`` and ``factor`` of each are set.
         analysed: every run of the study that will be there, and lacks answers.
         workers: worker processes.
+        packs: the same runs as jobs, where several may be one; (): each by itself.
     """
     study = request.study
     lead = estimator.fixed("start", Guess(START, 0.0))
@@ -49,8 +52,11 @@ def stages_of(
     ]
     found = [part for search in searches for part in search.confirmed]
     trained = [*(Part(run.arm, 1, Estimate(run.seconds, run.factor)) for run in runs), *found]
-    count = sum(part.jobs for part in trained)
-    stages.append(Stage(TRAIN, tuple(trained), max(1, min(workers, count)), lead))
+    dealt = None
+    if packs and not found:
+        dealt = tuple(sum(run.seconds for run in pack.runs) for pack in packs)
+    count = sum(part.jobs for part in trained) if dealt is None else len(dealt)
+    stages.append(Stage(TRAIN, tuple(trained), max(1, min(workers, count)), lead, dealt))
     asks: list[tuple[PlannedRun, list[AnyAnalysis]]] = []
     for run in analysed:
         modalities = tuple(request.schema.chosen(run.config.model.modalities))

@@ -23,6 +23,7 @@ from experiments.planning.machine import identity
 from experiments.planning.work import FORMULA, START
 from mmcore.events import EpochDone
 from mmcore.files import open_file
+from mmcore.record import Record
 
 Kind = Literal["train", "analyse", "start", "prepare", "report"]
 
@@ -45,6 +46,8 @@ class Timing:
         has none. formula: version of what guessed, see :data:`experiments.planning.work.FORMULA`.
         epochs, planned: epochs trained, and epochs that the config asks for.
         whole: a training from its first epoch to its own end: neither resumed nor stopped by a search.
+        packed: runs that were trained with it as one batch, itself included; 0: it was trained alone. ``seconds`` is
+            then its share of the time of all.
     """
 
     machine: str
@@ -59,6 +62,7 @@ class Timing:
     epochs: int = 0
     planned: int = 0
     whole: bool = True
+    packed: int = 0
 
 
 def add(home: Home, timing: Timing) -> None:
@@ -160,6 +164,13 @@ class Stopwatch:
     def note(self, kind: Kind, name: str, seconds: float, guess: float) -> None:
         """A piece of work of the driver itself, timed by others."""
         add(self._home, Timing(identity(), self._device, self._threads, kind, name, "", round(seconds, 3), guess))
+
+    def packed(self, found: Described, record: Record) -> None:
+        """A training that was one of a pack: its record knows its share of the time."""
+        about = (found.kind, found.name, record.fingerprint, round(record.seconds, 3), found.guess(record.epochs))
+        members = record.hardware.packed or 0
+        where = (identity(), self._device, self._threads)
+        add(self._home, Timing(*where, *about, epochs=record.epochs, planned=found.planned, packed=members))
 
     def _end(self, run: str, described: Callable[[], Described | None], fine: bool, stopped: bool) -> None:
         began, epochs = self._began.pop(run, None), self._epochs.pop(run, [])

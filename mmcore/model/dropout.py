@@ -38,7 +38,7 @@ class Masks(torch.Generator):
         return torch.Generator.__new__(cls)
 
     def next(self, like: Tensor, rate: float) -> Tensor:
-        """The mask for this place of the forward pass; see :func:`keep_mask`."""
+        """The mask for this place of the forward pass, see :func:`keep_mask`; already scaled, but for bfloat16."""
         raise NotImplementedError
 
 
@@ -75,11 +75,13 @@ def dropout(x: Tensor, rate: float, rng: torch.Generator | None) -> Tensor:
     if x.dtype == torch.bfloat16:
         # The scale itself would be rounded by up to 0.4 %, for all elements in one direction.
         return x * keep_mask(x, rate, rng) * scale_of(rate)
-    return x * keep_mask(x, rate, rng).mul_(scale_of(rate))
+    mask = keep_mask(x, rate, rng)
+    return x * (mask if isinstance(rng, Masks) else mask.mul_(scale_of(rate)))
 
 
 def add_dropped(x: Tensor, branch: Tensor, rate: float, rng: torch.Generator | None) -> Tensor:
     """``x + dropout(branch)``, in one pass over memory."""
     if rng is None or rate == 0.0:
         return x + branch
-    return torch.addcmul(x, branch, keep_mask(branch, rate, rng), value=scale_of(rate))
+    scale = 1.0 if isinstance(rng, Masks) and branch.dtype != torch.bfloat16 else scale_of(rate)
+    return torch.addcmul(x, branch, keep_mask(branch, rate, rng), value=scale)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from mmcore.config import (
     Custom,
     CustomModel,
@@ -14,6 +16,50 @@ from mmcore.config import (
     Uncertainty,
 )
 from mmcore.language import sentence
+
+OF_MEMBER = (
+    "repeat",
+    "task.horizon",
+    "task.content_lookahead",
+    "data.stride",
+    "data.clip",
+    "data.placebo",
+    "split",
+    "loss.weights",
+    "loss.weighting",
+    "augmentation",
+    "training.epochs",
+    "training.steps_per_epoch",
+    "training.clip_norm",
+    "training.select",
+    "training.patience",
+    "training.checkpoint_every",
+    "training.optimiser",
+    "training.schedule",
+    "metrics",
+    "evaluation",
+)
+"""Settings that each member of a pack has of its own: they change its data, its step or its choice of an epoch, and
+neither the shapes of parameters and batches nor the operations of the forward pass and the losses."""
+
+
+def shape_of(config: RunConfig) -> str:
+    """What the runs of one pack have in common, as text: every setting that is not in :data:`OF_MEMBER`.
+
+    Of the rates of dropout, whether they are above 0; in bfloat16, where scales are rounded, the rates themselves.
+    """
+    left = config.model_dump(mode="json")
+    if config.training.precision != "bf16":
+        for rate in ("dropout", "attention_dropout"):
+            left["model"][rate] = left["model"][rate] > 0
+    for path in OF_MEMBER:
+        *parents, name = path.split(".")
+        part = left
+        for parent in parents:
+            # A task that follows from the corpus is not there.
+            part = part.get(parent) or {}
+        part.pop(name, None)
+    return json.dumps(left, sort_keys=True)
 
 
 def why_alone(config: RunConfig) -> str | None:

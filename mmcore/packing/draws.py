@@ -10,13 +10,15 @@ R members, B rows of the largest batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import groupby
 
 import torch
 from torch import Tensor
 
-from mmcore.model.dropout import LOWEST_16, LOWEST_64, Masks, dropped_lanes
+from mmcore.model.dropout import LOWEST_16, LOWEST_64, Masks, dropped_lanes, scale_of
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,17 @@ class Form:
     """A mask that a forward pass asks for.
 
     Args:
-        shape: its first axis is a multiple of the rows of the batch. rate: share dropped. dtype: of the mask.
+        shape: its first axis is a multiple of the rows of the batch. dtype: of the mask.
+        rate_R: share dropped, of each member.
     """
 
     shape: tuple[int, ...]
-    rate: float
+    rate_R: tuple[float, ...]
     dtype: torch.dtype
+
+    def with_rows(self, rows: int, seen: int) -> Form:
+        """For another number of rows than the one with which it was seen."""
+        return replace(self, shape=(self.shape[0] * rows // seen, *self.shape[1:]))
 
 
 class Recorded(Masks):
@@ -40,7 +47,7 @@ class Recorded(Masks):
 
     def next(self, like: Tensor, rate: float) -> Tensor:
         """Ones."""
-        self.forms.append(Form(tuple(like.shape), rate, like.dtype))
+        self.forms.append(Form(tuple(like.shape), (rate,), like.dtype))
         return torch.ones_like(like)
 
 
@@ -58,33 +65,56 @@ class Drawn(Masks):
 def draw(
     forms: Sequence[Form], rows: int, rows_R: Sequence[int], seeds: Sequence[int], device: torch.device
 ) -> list[Tensor]:
-    """The masks of a step, (R, *shape) each.
+    """The masks of a step, (R, *shape) each: zeros, and elsewhere the scale of dropout, or 1 in bfloat16.
 
     Args:
         forms: of a batch of ``rows`` rows.
         rows_R: of each member's own batch, at most ``rows``; what lies beyond them is padding.
         seeds: of each member's step.
     """
-    lanes = [[_lanes(form, own, rows) for form in forms] for own in rows_R]
-    masks = [torch.empty(len(seeds), *form.shape, dtype=form.dtype, device=device) for form in forms]
+    places = [_lanes(form, rows, rows) for form in forms]
     # What lies beyond a member's rows may be anything: its mask is used for padding alone.
-    whole = torch.empty(len(seeds), sum(_lanes(form, rows, rows) for form in forms), dtype=torch.int64, device=device)
+    whole = torch.empty(len(seeds), sum(places), dtype=torch.int64, device=device)
     rng = torch.Generator(device)
-    for r, seed in enumerate(seeds):
-        count = sum(lanes[r])
-        if count:
-            whole[r, :count].random_(LOWEST_64, None, generator=rng.manual_seed(seed))
-    for r in [] if all(own == rows for own in rows_R) else range(len(seeds)):
-        # A smaller batch has its numbers closer together: each mask's to their place among those of whole batches.
-        _spread(whole[r], lanes[r], [_lanes(form, rows, rows) for form in forms])
-    first = 0
-    lanes_RL = whole.view(torch.int16)
-    for form, mask in zip(forms, masks, strict=True):
-        count = math.prod(form.shape)
-        drawn = lanes_RL[:, 4 * first : 4 * first + count].view(mask.shape)
-        torch.ge(drawn, LOWEST_16 + dropped_lanes(form.rate), out=mask)
-        first += _lanes(form, rows, rows)
+    for r, (own, seed) in enumerate(zip(rows_R, seeds, strict=True)):
+        have = places if own == rows else [_lanes(form, own, rows) for form in forms]
+        if sum(have):
+            whole[r, : sum(have)].random_(LOWEST_64, None, generator=rng.manual_seed(seed))
+        if have is not places:
+            # A smaller batch has its numbers closer together: each mask's to their place among those of whole batches.
+            _spread(whole[r], have, places)
+    masks: list[Tensor] = []
+    lanes_RL, first = whole.view(torch.int16), 0
+    # Masks of one kind that lie side by side are made at once.
+    for (rate_R, dtype), alike in groupby(
+        zip(forms, places, strict=True), lambda pair: (pair[0].rate_R, pair[0].dtype)
+    ):
+        pairs = [*alike]
+        count = 4 * sum(place for _, place in pairs)
+        made_RL = torch.empty(len(seeds), count, dtype=dtype, device=device)
+        torch.ge(lanes_RL[:, first : first + count], _of_each(rate_R, device, _threshold), out=made_RL)
+        if dtype != torch.bfloat16:
+            made_RL *= _of_each(rate_R, device, scale_of)
+        first, at = first + count, 0
+        for form, place in pairs:
+            masks.append(made_RL[:, at : at + math.prod(form.shape)].view(len(seeds), *form.shape))
+            at += 4 * place
     return masks
+
+
+def _threshold(rate: float) -> int:
+    return LOWEST_16 + dropped_lanes(rate)
+
+
+@lru_cache(maxsize=64)
+def _of_each(
+    rate_R: tuple[float, ...], device: torch.device, of: Callable[[float], int | float]
+) -> Tensor | int | float:
+    """What follows from the rate of each member, (R, 1); one number where all are alike."""
+    found = [of(rate) for rate in rate_R]
+    if len({*found}) == 1:
+        return found[0]
+    return torch.tensor(found, dtype=torch.int16 if of is _threshold else torch.float32, device=device)[:, None]
 
 
 def _lanes(form: Form, own: int, rows: int) -> int:

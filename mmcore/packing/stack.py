@@ -8,6 +8,7 @@ R members, N numbers of a member's parameters that its loss reaches.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -57,20 +58,25 @@ class Stack:
         torch.cat([each.flatten(1) for each in gradients], 1, out=self.gradient_RN)
         return torch.linalg.vector_norm(self.gradient_RN, dim=1)
 
-    def clip(self, norm_R: Tensor, clipped_R: Sequence[bool], limit: float) -> None:
-        """Scale the gradients of the members that are to be clipped down to the limit."""
-        if not any(clipped_R):
+    def clip(self, norm_R: Tensor, limit_R: Sequence[float]) -> None:
+        """Scale the gradients of members down to their limits; infinity: as they are."""
+        if all(map(math.isinf, limit_R)):
             return
-        which_R = torch.tensor(clipped_R, device=norm_R.device)
-        factor_R = torch.where(which_R, (limit / (norm_R + CLIP_EPSILON)).clamp(max=1.0), 1.0)
-        self.gradient_RN.mul_(factor_R[:, None])
+        factor_R = torch.tensor(limit_R, device=norm_R.device) / (norm_R + CLIP_EPSILON)
+        self.gradient_RN.mul_(factor_R.clamp_(max=1.0)[:, None])
 
     @torch.no_grad()
     def step(self, members: Sequence[int], rates: Sequence[float]) -> None:
-        """One step of the optimiser for some members, each at its own learning rate."""
-        group = self._optimisers[0].param_groups[0]
-        for rate in dict.fromkeys(rates):
-            rows = [r for r, own in zip(members, rates, strict=True) if own == rate]
+        """One step of the optimiser for some members, each at its own learning rate and weight decay.
+
+        Members for which these are equal share a kernel.
+        """
+        alike: dict[tuple[float, float, bool], list[int]] = {}
+        for r, rate in zip(members, rates, strict=True):
+            group = self._optimisers[r].param_groups[0]
+            alike.setdefault((rate, group["weight_decay"], group["decoupled_weight_decay"]), []).append(r)
+        for (rate, decay, decoupled), rows in alike.items():
+            group = self._optimisers[rows[0]].param_groups[0]
             adam(
                 [self.value_RN[r] for r in rows],
                 [self.gradient_RN[r] for r in rows],
@@ -83,10 +89,10 @@ class Stack:
                 beta1=group["betas"][0],
                 beta2=group["betas"][1],
                 lr=rate,
-                weight_decay=group["weight_decay"],
+                weight_decay=decay,
                 eps=group["eps"],
                 maximize=False,
-                decoupled_weight_decay=group["decoupled_weight_decay"],
+                decoupled_weight_decay=decoupled,
             )
 
     @torch.no_grad()

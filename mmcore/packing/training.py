@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ from mmcore.packing.batches import Stacked, batch_of, stacked
 from mmcore.packing.draws import Drawn, Form, Recorded, draw
 from mmcore.packing.kernels import OneKernelEach
 from mmcore.packing.member import Member
+from mmcore.packing.passes import read_together
 from mmcore.packing.stack import Stack
 from mmcore.seeding import generator, seed_of
 from mmcore.training.loop import (
@@ -41,16 +42,17 @@ from mmcore.training.weighting import Step
 from mmcore.training.weighting.fixed import Fixed
 
 
-def train_packed(members: Sequence[Member]) -> Iterator[tuple[int, Exception | None]]:
+def train_packed(members: Sequence[Member]) -> Iterator[dict[int, Exception | None]]:
     """Train several runs as one batch.
 
     Members may stand at different epochs, as after a kill, and have different numbers of steps.
 
     Args:
-        members: of one config but for the repeat, none of which :func:`mmcore.packing.allowed.why_alone` objects to.
+        members: of one :func:`mmcore.packing.allowed.shape_of` on one corpus, none of which
+            :func:`mmcore.packing.allowed.why_alone` objects to.
 
     Yields:
-        Each member's place among ``members`` once its training is over, and what ended it early: None where it is
+        Members whose training ended at once: by their place among ``members`` what ended each early. None where it is
         done, :class:`mmcore.errors.TrainingDiverged` where it diverged, or what its own code raised.
 
     Raises:
@@ -67,11 +69,13 @@ def train_packed(members: Sequence[Member]) -> Iterator[tuple[int, Exception | N
     ended: dict[int, Exception] = {}
     pack: Pack | None = None
     while live:
-        for r in [r for r in live if r in ended or members[r].finished]:
-            live.remove(r)
+        over = {r: ended.get(r) for r in live if r in ended or members[r].finished}
+        if over:
+            live = [r for r in live if r not in over]
             pack = None
-            members[r].state.clock = time.monotonic()
-            yield r, ended.get(r)
+            for r in over:
+                members[r].state.clock = time.monotonic()
+            yield over
         if len(live) == 1:
             (last,) = live
             members[last].state.clock = time.monotonic()
@@ -156,6 +160,8 @@ class Pack:
         if not rows:
             return failed
         tallies = self._validate(failed)
+        if not tallies:
+            return failed
         for r, tally in tallies.items():
             try:
                 self._close(self.members[r], rows[r], tally, (time.monotonic() - began) / len(tallies))
@@ -230,12 +236,13 @@ class Pack:
                 state = self.members[r].state
                 failed[r] = divergence_of(state, self.layout, trained_RP[r].detach(), epochs[r].number)
         going = [r for r in there if r not in failed]
-        limit = self.members[0].config.training.clip_norm
-        if limit is not None:
-            clipped_R = [r in going and norms[r] > limit for r in range(len(epochs))]
-            self.stack.clip(norm_R, clipped_R, limit)
-            for r in going:
-                epochs[r].clipped += clipped_R[r]
+        limit_R = [math.inf] * len(epochs)
+        for r in going:
+            own = self.members[r].config.training.clip_norm
+            if own is not None and norms[r] > own:
+                limit_R[r] = own
+                epochs[r].clipped += 1
+        self.stack.clip(norm_R, limit_R)
         self.stack.step(going, [epochs[r].rate for r in going])
         sums_RP += plain_RP
         counts_RP += counted_RP
@@ -258,7 +265,24 @@ class Pack:
         names = [name for name, gradient in zip(named, reached, strict=True) if gradient is not None]
         models, optimisers = zip(*((m.state.model, m.state.optimiser) for m in self.members), strict=True)
         self._stack = Stack(models, optimisers, names)
-        self._forms, self._form_rows = tuple(asked.forms), len(one.item_B)
+        self._forms, self._form_rows = self._asked(one, {self._rates(first): asked.forms}), len(one.item_B)
+
+    def _rates(self, r: int) -> tuple[float, float]:
+        model = self.members[r].config.model
+        return model.dropout, model.attention_dropout
+
+    def _asked(self, batch: Batch, seen: dict[tuple[float, float], list[Form]]) -> tuple[Form, ...]:
+        """The masks that the models ask for, with the rates of each member; models of the same rates ask alike."""
+        for r, member in enumerate(self.members):
+            if self._rates(r) not in seen:
+                asked = Recorded()
+                with torch.no_grad():
+                    member.state.model(batch, asked)
+                seen[self._rates(r)] = asked.forms
+        of_R = [seen[self._rates(r)] for r in range(len(self.members))]
+        return tuple(
+            replace(alike[0], rate_R=tuple(form.rate_R[0] for form in alike)) for alike in zip(*of_R, strict=True)
+        )
 
     def _losses(
         self, found: Stacked, batches: Sequence[Batch | None], epochs: Sequence[_Epoch], step: int
@@ -266,10 +290,7 @@ class Pack:
         """Trained losses, sums of plain losses and counted targets, (R, P) each."""
         rows_R = [0 if batch is None else len(batch.item_B) for batch in batches]
         rows = max(rows_R)
-        forms = [
-            Form((form.shape[0] * rows // self._form_rows, *form.shape[1:]), form.rate, form.dtype)
-            for form in self._forms
-        ]
+        forms = [form.with_rows(rows, self._form_rows) for form in self._forms]
         seeds = [seed_of(epoch.member.config.repeat, "dropout", epoch.number, step) for epoch in epochs]
         masks = draw(forms, rows, rows_R, seeds, self.device)
         objective = self.members[0].objective
@@ -302,30 +323,14 @@ class Pack:
 
     def _validate(self, failed: dict[int, Exception]) -> dict[int, Tally]:
         """What each member does on its validation windows, by its place."""
-        going = [r for r in range(len(self.members)) if r not in failed]
-        passes = {r: self.members[r].data.a_pass(self.members[r].selection.detailed) for r in going}
-        left = {r: self.members[r].validation.batches() for r in going}
-        parameters = {**self.stack.parameters, **self.stack.fixed}
-
-        def one(parameters: dict[str, Tensor], found: Stacked) -> Tensor:
-            return functional_call(self.model, parameters, (batch_of(found),))
-
+        asked = {
+            r: (member.validation, member.data.a_pass(member.selection.detailed))
+            for r, member in enumerate(self.members)
+            if r not in failed
+        }
+        read_together(self.model, {**self.stack.parameters, **self.stack.fixed}, asked, self.device, failed)
         with torch.inference_mode():
-            while left:
-                batches: list[Batch | None] = [None] * len(self.members)
-                for r in [*left]:
-                    batches[r] = next(left[r], None)
-                    if batches[r] is None:
-                        del left[r]
-                if not left:
-                    break
-                with OneKernelEach():
-                    outputs_RBTKO = vmap(one)(parameters, stacked(batches, self.device)).cpu()
-                for r in left:
-                    batch = batches[r]
-                    assert batch is not None
-                    passes[r].add(outputs_RBTKO[r, : len(batch.item_B)], batch)
-            return {r: found.result() for r, found in passes.items()}
+            return {r: found.result() for r, (_, found) in asked.items() if r not in failed}
 
     def _close(self, member: Member, row: dict[str, float], tally: Tally, seconds: float) -> None:
         """The end of a member's epoch: is it the best one, history, checkpoints."""

@@ -61,7 +61,7 @@ def evaluate(
     For scope item the windows of an item vote: class probabilities and continuous outputs are averaged over them, and
     the one prediction of each item is scored. ``detailed``, ``by_item`` and ``own`` are those of :class:`Tally`.
     """
-    of_each = {name: Pass(targets, complete, deviation_P, detailed, by_item, own) for name in predictors}
+    of_each = {name: Pass(Tally(targets, complete, deviation_P, detailed, by_item, own)) for name in predictors}
     with torch.inference_mode():
         for batch in batches:
             for name, predict in predictors.items():
@@ -70,29 +70,26 @@ def evaluate(
 
 
 class Pass:
-    """One predictor's pass over a split, batch by batch; takes what :class:`Tally` takes."""
+    """One predictor's pass over a split, batch by batch.
 
-    def __init__(
-        self,
-        targets: Targets,
-        complete: Sequence[bool],
-        deviation_P: Tensor,
-        detailed: bool = True,
-        by_item: bool = False,
-        own: CustomMetrics | None = None,
-    ) -> None:
-        self._tally = Tally(targets, complete, deviation_P, detailed, by_item, own)
-        self._votes = Votes(targets, len(complete)) if targets.scope == "item" else None
+    Args:
+        tally: an empty one.
+    """
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+        votes = tally.targets.scope == "item"
+        self._votes = Votes(tally.targets, len(tally.complete_I)) if votes else None
 
     def add(self, outputs_BTKO: Tensor, batch: Batch) -> None:
         """Count one batch of predictions; both on the CPU."""
-        (self._votes or self._tally).add(outputs_BTKO, batch)
+        (self._votes or self.tally).add(outputs_BTKO, batch)
 
     def result(self) -> Tally:
         """The tally, once all batches are in."""
         if self._votes is not None:
-            self._tally.add(*self._votes.result())
-        return self._tally
+            self.tally.add(*self._votes.result())
+        return self.tally
 
 
 class Votes:

@@ -52,9 +52,10 @@ def curve(axes: Axes, table: pd.DataFrame, x: str, y: str, **look: Any) -> None:
     look = {"markeredgewidth": 0, "estimator": None, "legend": False} | look
     # Seaborn takes a third longer to divide into pieces what is whole, and to sort what is in order.
     look["sort"] = not (known[x].is_monotonic_increasing and known[x].is_unique)
-    whole = known["piece"].nunique() == 1
+    if len(set(known["piece"])) > 1:
+        look["units"] = "piece"
     with own_names(axes):
-        sns.lineplot(known[[x, y, "piece"]], x=x, y=y, ax=axes, **({} if whole else {"units": "piece"}), **look)
+        sns.lineplot(known.loc[:, [x, y, "piece"]], x=x, y=y, ax=axes, **look)
 
 
 def trace(axes: Axes, x_N: np.ndarray, y_N: np.ndarray, **look: Any) -> None:

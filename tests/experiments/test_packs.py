@@ -11,13 +11,14 @@ from experiments.driver import run_study
 from experiments.execute_pack import InPack, trial_pack
 from experiments.home import Home
 from experiments.launchers.cards import Card
-from experiments.launchers.engine import LocalEngine, SlurmEngine
+from experiments.launchers.engine import LocalEngine, RayEngine, SlurmEngine
 from experiments.launchers.messages import Finished, Job, Stop, Stopped, as_pack, decode, encode, runs_of
 from experiments.launchers.pool import Death, Pool
-from experiments.packs import Packing, packing_note, packing_of, packs_of
+from experiments.planning.packs import Packing, packing_note, packing_of, packs_of
 from experiments.planning.request import OnCorpus, Options, PlannedRun
 from experiments.records import read_record
 from mmcore.config import RunConfig, build_config
+from mmcore.data.prepared import Prepared
 from mmcore.errors import StudyError
 from mmcore.facts import Hardware
 from mmcore.record import Record
@@ -37,7 +38,8 @@ def planned(arm: str, repeat: int, **overrides: object) -> PlannedRun[RunConfig]
 
 
 def test_repeats_of_an_arm_go_together_in_packs_of_about_equal_size() -> None:
-    runs = [planned(arm, repeat) for repeat in range(5) for arm in ("a", "b")]
+    wider = {"model": {"width": 512}}
+    runs = [planned(arm, repeat, **more) for repeat in range(5) for arm, more in (("a", {}), ("b", wider))]
     packs = packs_of(runs, Packing(4), asked=True)
     assert [[run.fingerprint for run in pack.runs] for pack in packs] == [
         ["a0", "a1"], ["b0", "b1"], ["a2", "a3", "a4"], ["b2", "b3", "b4"],
@@ -46,21 +48,36 @@ def test_repeats_of_an_arm_go_together_in_packs_of_about_equal_size() -> None:
     assert [len(pack.runs) for pack in packs_of(runs, Packing(), asked=False)] == [1] * 10
 
 
+def test_arms_of_equal_shapes_go_together_repeat_by_repeat() -> None:
+    """The same repeats of all arms share a pack; what has other operations, here another loss, does not."""
+    arms: dict[str, dict[str, object]] = {
+        "equal": {}, "heavy": {"loss": {"weights": {"x": 5.0}}}, "huber": {"loss": {"continuous": {"kind": "huber"}}},
+        "fast": {"training": {"optimiser": {"kind": "adamw", "learning_rate": 0.01}, "clip_norm": None}},
+    }  # fmt: skip
+    runs = [planned(arm, repeat, **more) for repeat in range(4) for arm, more in arms.items()]
+    packs = packs_of(runs, Packing(6), asked=True)
+    assert [[run.fingerprint for run in pack.runs] for pack in packs] == [
+        [f"{arm}{repeat}" for repeat in (0, 1) for arm in ("equal", "heavy", "fast")],
+        [f"huber{repeat}" for repeat in range(4)],
+        [f"{arm}{repeat}" for repeat in (2, 3) for arm in ("equal", "heavy", "fast")],
+    ]
+
+
 def test_what_cannot_be_packed_is_alone_and_says_why() -> None:
     gradnorm = {"loss": {"weighting": {"kind": "gradnorm"}}}
     runs = [planned("a", 0), planned("a", 1), planned("g", 0, **gradnorm), planned("g", 1, **gradnorm)]
-    packs = packs_of([*runs, planned("one", 0)], Packing(10), asked=True)
+    packs = packs_of([*runs, planned("one", 0, model={"width": 512})], Packing(10), asked=True)
     assert [(len(pack.runs), pack.why_alone) for pack in packs] == [
         (2, None),
         (1, "loss.weighting gradnorm needs the gradient of each component"),
         (1, "loss.weighting gradnorm needs the gradient of each component"),
-        (1, "no other repeat of its arm is to be trained"),
+        (1, "no other run that is to be trained has its shape"),
     ]
 
 
 def test_auto_packs_on_a_graphics_card_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     there: list[Card] = []
-    monkeypatch.setattr("experiments.packs.cards", lambda: tuple(there))
+    monkeypatch.setattr("experiments.planning.packs.cards", lambda: tuple(there))
 
     def gib() -> float:
         return float(2**30)
@@ -72,7 +89,11 @@ def test_auto_packs_on_a_graphics_card_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert packing_of("auto", LocalEngine(), "cpu", gib).most == 1
     assert packing_of(3, LocalEngine(), "cpu", gib) == Packing(3)
     assert packing_of(None, SlurmEngine(), "cuda", gib) == Packing()
-    assert packing_of(3, SlurmEngine(), "cuda", gib).why_not == "runs are packed on this machine alone, not by slurm"
+    assert packing_of(3, SlurmEngine(), "cuda", gib) == Packing(3)
+    nodes = packing_of("auto", SlurmEngine(), "cuda", gib)
+    assert nodes.why_not == "what the graphics cards of nodes hold is not known here: give a number"
+    ray = packing_of(3, RayEngine(), "cuda", gib)
+    assert (ray.most, ray.why_not) == (1, "runs are packed on this machine and by slurm, not by ray")
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, True, "many", 5000])
@@ -267,32 +288,39 @@ def test_a_killed_pack_goes_on_from_the_checkpoints_of_its_members(
     assert all(record.hardware.packed == 2 for record in records)
 
 
-def test_a_run_that_another_command_trains_is_waited_for_last(tiny_corpus: Path, home: Home, tmp_path: Path) -> None:
-    """No lock is waited for while another is held; what is finished is not trained again."""
-    from filelock import FileLock
-
-    from experiments.records import LOCK
+def to_pack(corpus: Path, home: Home, scratch: Path, count: int) -> tuple[list[InPack], list[str], Prepared]:
+    """Repeats of a small run in a home, the notes that they will tell, and their prepared corpus."""
     from mmcore.data.prepare import prepare
     from mmcore.events import Event, Note
     from mmcore.fingerprint import fingerprint
 
     base = {
-        "corpus": str(tiny_corpus), "data": {"window": 20}, "training": {"epochs": 1, "batch": 8},
+        "corpus": str(corpus), "data": {"window": 20}, "training": {"epochs": 2, "batch": 8},
         "model": {"width": 8, "layers": 1, "heads": 2, "feed_forward": 8},
     }  # fmt: skip
-    configs = [build_config({**base, "repeat": repeat}) for repeat in range(3)]
-    store = prepare(tiny_corpus, configs[0].data, tmp_path / "store")
-    names = [fingerprint(config, store.content) for config in configs]
-    home.run(names[0]).mkdir(parents=True)
-    lock = FileLock(home.run(names[0]) / LOCK)
-    lock.acquire()
+    configs = [build_config({**base, "repeat": repeat}) for repeat in range(count)]
+    store = prepare(corpus, configs[0].data, scratch / "store")
     notes: list[str] = []
 
     def hear(event: Event) -> None:
         if isinstance(event, Note):
             notes.append(event.text)
 
-    runs = [InPack(config, home.run(name), "s", "a", name, hear) for config, name in zip(configs, names, strict=True)]
+    named = [(config, fingerprint(config, store.content)) for config in configs]
+    return [InPack(config, home.run(name), "s", "a", name, hear) for config, name in named], notes, store
+
+
+def test_a_run_that_another_command_trains_is_waited_for_last(tiny_corpus: Path, home: Home, tmp_path: Path) -> None:
+    """No lock is waited for while another is held; what is finished is not trained again."""
+    from filelock import FileLock
+
+    from experiments.records import LOCK
+
+    runs, notes, store = to_pack(tiny_corpus, home, tmp_path, 3)
+    names = [run.fingerprint for run in runs]
+    home.run(names[0]).mkdir(parents=True)
+    lock = FileLock(home.run(names[0]) / LOCK)
+    lock.acquire()
     ended = trial_pack(runs, lambda: store)
     first = [next(ended), next(ended)]
     assert sorted(first) == sorted([(names[1], "done"), (names[2], "done")])
@@ -309,28 +337,13 @@ def test_a_pack_that_the_device_cannot_hold_is_trained_one_by_one(
 ) -> None:
     import torch
 
-    from mmcore.data.prepare import prepare
-    from mmcore.events import Event, Note
-    from mmcore.fingerprint import fingerprint
-
-    base = {
-        "corpus": str(tiny_corpus), "data": {"window": 20}, "training": {"epochs": 2, "batch": 8},
-        "model": {"width": 8, "layers": 1, "heads": 2, "feed_forward": 8},
-    }  # fmt: skip
-    configs = [build_config({**base, "repeat": repeat}) for repeat in range(2)]
-    store = prepare(tiny_corpus, configs[0].data, tmp_path / "store")
-    notes: list[str] = []
-
-    def hear(event: Event) -> None:
-        if isinstance(event, Note):
-            notes.append(event.text)
+    runs, notes, store = to_pack(tiny_corpus, home, tmp_path, 2)
 
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr("mmcore.packing.training.vmap", full)
-    names = [fingerprint(config, store.content) for config in configs]
-    runs = [InPack(config, home.run(name), "s", "a", name, hear) for config, name in zip(configs, names, strict=True)]
+    names = [run.fingerprint for run in runs]
     assert dict(trial_pack(runs, lambda: store)) == dict.fromkeys(names, "done")
     assert notes.count("trained by itself: the pack does not fit into the memory of the device") == 1
     for name in names:

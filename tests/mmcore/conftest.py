@@ -217,3 +217,21 @@ def same_weights(weights: Callable[..., dict[str, torch.Tensor]]) -> Callable[[P
         return True
 
     return same
+
+
+@pytest.fixture(scope="session")
+def ragged(editing_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The editing corpus with items of 22 or 60 steps, so that repeats have other numbers of steps and windows."""
+    from mmcore.config import DataConfig
+    from mmcore.data.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("ragged") / "corpus"
+    for path in editing_corpus.rglob("*"):
+        target = folder / path.relative_to(editing_corpus)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".parquet":
+            number = int(path.stem.removeprefix("clip"))
+            pd.read_parquet(path).head(22 + 39 * (number % 3 == 0)).to_parquet(target, index=False)
+        elif path.is_file():
+            target.write_bytes(path.read_bytes())
+    return folder, prepare(folder, DataConfig(), tmp_path_factory.mktemp("store"))

@@ -11,76 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from factories.packing import opened, packed, same
 
 from benchmarks.bench_pack import kernels
-from mmcore.config import DataConfig
 from mmcore.data.prepare import prepare
-from mmcore.errors import RunStopped, TrainingDiverged
+from mmcore.errors import PartError, RunStopped, TrainingDiverged
 from mmcore.events import EpochDone, Note, ignore
-from mmcore.model.dropout import keep_mask
+from mmcore.model.dropout import keep_mask, scale_of
 from mmcore.packing.allowed import why_alone
 from mmcore.packing.draws import Form, draw
 from mmcore.packing.member import Member, concluded
 from mmcore.packing.training import Pack, train_packed
 from mmcore.record import Record
 from mmcore.run import run, run_in_steps
+from mmcore.training.evaluation import Pass
 from mmcore.training.loop import train_epoch
 
 Build = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def ragged(editing_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The editing corpus with items of 22 or 60 steps, so that repeats have other numbers of steps and windows."""
-    import pandas as pd
-
-    folder = tmp_path_factory.mktemp("ragged") / "corpus"
-    for path in editing_corpus.rglob("*"):
-        target = folder / path.relative_to(editing_corpus)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".parquet":
-            number = int(path.stem.removeprefix("clip"))
-            pd.read_parquet(path).head(22 + 39 * (number % 3 == 0)).to_parquet(target, index=False)
-        elif path.is_file():
-            target.write_bytes(path.read_bytes())
-    return folder, prepare(folder, DataConfig(), tmp_path_factory.mktemp("store"))
-
-
-def opened(configs: list[Any], folder: Path, store: Any, hear: Any = ignore) -> list[Any]:
-    """Runs that wait for their training."""
-    return [run_in_steps(config, folder / str(r), hear, store) for r, config in enumerate(configs)]
-
-
-def packed(configs: list[Any], folder: Path, store: Any, hears: list[Any] | None = None) -> list[Record | Exception]:
-    """What becomes of runs that are trained as one batch."""
-    steps = [
-        run_in_steps(config, folder / str(r), ignore if hears is None else hears[r], store)
-        for r, config in enumerate(configs)
-    ]
-    found: dict[int, Record | Exception] = {}
-    for r, error in train_packed([next(each) for each in steps]):
-        if error is None or isinstance(error, TrainingDiverged):
-            found[r] = concluded(steps[r], error)
-        else:
-            found[r] = error
-    return [found[r] for r in range(len(configs))]
-
-
-def same(one: Record, other: Record, within: float = 2e-4) -> None:
-    """Alike but for rounding and time."""
-    assert (one.status, one.epochs, one.best_epoch, one.steps) == (
-        other.status,
-        other.epochs,
-        other.best_epoch,
-        other.steps,
-    )
-    for mine, theirs in zip(one.history, other.history, strict=True):
-        assert list(mine) == list(theirs)
-        for name in mine:
-            if name != "seconds":
-                assert mine[name] == pytest.approx(theirs[name], rel=within, abs=within, nan_ok=True), name
-    for mine, theirs in zip(one.scores, other.scores, strict=True):
-        assert mine.value == pytest.approx(theirs.value, rel=within, abs=within, nan_ok=True), mine
 
 
 KINDS: dict[str, dict[str, object]] = {
@@ -182,7 +129,7 @@ def test_a_member_that_diverges_or_is_stopped_ends_alone(config: Build, ragged: 
     waiting[2] = replace(waiting[2], on_event=stops)
     with torch.no_grad():
         next(waiting[1].state.model.parameters()).fill_(math.nan)
-    ended = dict(train_packed(waiting))
+    ended = {r: error for group in train_packed(waiting) for r, error in group.items()}
     assert ended[0] is None
     assert isinstance(ended[1], TrainingDiverged)
     assert (ended[1].epoch, ended[1].step) == (1, 1)
@@ -196,6 +143,29 @@ def test_a_member_that_diverges_or_is_stopped_ends_alone(config: Build, ragged: 
     same(
         run(configs[2], tmp_path / "other", prepared=store), run(configs[2], tmp_path / "packed" / "2", prepared=store)
     )
+
+
+def test_a_measure_of_the_users_that_raises_ends_its_member_alone(
+    config: Build, ragged: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of validation, where batches of all members are one."""
+    corpus, store = ragged
+    configs = [config(corpus, repeat=repeat, training__epochs=2) for repeat in (0, 1, 2)]
+    steps = opened(configs, tmp_path / "packed", store)
+    members = [next(each) for each in steps]
+
+    class Raising(Pass):
+        def add(self, *given: Any) -> None:
+            raise PartError("no such value", expected="a number", found="text")
+
+    a_pass = members[1].data.a_pass
+    monkeypatch.setattr(members[1].data, "a_pass", lambda *given: Raising(a_pass(*given).tally))
+    ended = {r: error for group in train_packed(members) for r, error in group.items()}
+    assert isinstance(ended[1], PartError)
+    assert (ended[0], ended[2]) == (None, None)
+    assert members[1].state.epoch == 1
+    assert members[1].state.history == []
+    same(run(configs[0], tmp_path / "alone", prepared=store), concluded(steps[0]))
 
 
 def test_a_pack_that_was_killed_between_two_checkpoints_goes_on(config: Build, ragged: Any, tmp_path: Path) -> None:
@@ -223,7 +193,10 @@ def test_a_pack_that_was_killed_between_two_checkpoints_goes_on(config: Build, r
 
 
 def test_masks_are_those_of_the_run_alone_whatever_the_size_of_its_batch() -> None:
-    forms = (Form((6, 5, 3), 0.1, torch.float32), Form((30, 2), 0.5, torch.float32), Form((6, 1), 0.3, torch.float32))
+    forms = (
+        Form((6, 5, 3), (0.1,) * 4, torch.float32), Form((30, 2), (0.1,) * 4, torch.float32),
+        Form((6, 1), (0.3, 0.1, 0.2, 0.5), torch.float32), Form((6, 7), (0.3,) * 4, torch.bfloat16),
+    )  # fmt: skip
     rows_R, seeds = [6, 4, 0, 1], [11, 12, 13, 14]
     masks = draw(forms, 6, rows_R, seeds, torch.device("cpu"))
     for r, (rows, seed) in enumerate(zip(rows_R, seeds, strict=True)):
@@ -231,8 +204,10 @@ def test_masks_are_those_of_the_run_alone_whatever_the_size_of_its_batch() -> No
         for form, mask in zip(forms, masks, strict=True):
             first = form.shape[0] * rows // 6
             if rows:
-                like = torch.empty(first, *form.shape[1:])
-                assert torch.equal(mask[r, :first], keep_mask(like, form.rate, rng)), (r, form)
+                like = torch.empty(first, *form.shape[1:], dtype=form.dtype)
+                alone = keep_mask(like, form.rate_R[r], rng)
+                scaled = alone if form.dtype == torch.bfloat16 else alone * scale_of(form.rate_R[r])
+                assert torch.equal(mask[r, :first], scaled), (r, form)
 
 
 @pytest.mark.parametrize("kind", ["plain", "cross_modal", "head track_tokens"])

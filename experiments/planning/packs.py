@@ -1,6 +1,7 @@
 """Which runs of a study are trained as one batch. Imports no torch.
 
-Packs are made of the repeats of one arm. A pack is one job of one worker; it changes no result but for rounding.
+Packs are made of runs of one shape: the repeats of an arm, and arms that differ in nothing but what each member has of
+its own. A pack is one job of one worker; it changes no result but for rounding.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from experiments.launchers.cards import cards, room_on
-from experiments.launchers.engine import Engine, LocalEngine
-from experiments.planning.request import AnyRequest, PlannedRun, trains_itself
+from experiments.launchers.engine import Engine, LocalEngine, RayEngine, SlurmEngine
+from experiments.planning.memory import needed_by
+from experiments.planning.request import AnyRequest, PlannedRun, Request, trains_itself
 from mmcore.config import RunConfig
 from mmcore.language import say, sentence
-from mmcore.packing.allowed import why_alone
+from mmcore.packing.allowed import shape_of, why_alone
 
 Size: TypeAlias = int | Literal["auto"] | None
 """``--pack``: how many runs are trained together at most; auto: as many as a graphics card holds; None: not asked."""
@@ -56,8 +58,13 @@ def packing_of(size: Size, engine: Engine, device: str, needed: Callable[[], flo
     """
     if size is None or size == 1:
         return Packing()
-    if not isinstance(engine, LocalEngine):
-        return Packing(why_not=sentence("runs are packed on this machine alone, not by {kind}", kind=engine.kind))
+    match engine:
+        case RayEngine():
+            return Packing(why_not=sentence("runs are packed on this machine and by slurm, not by {kind}", kind="ray"))
+        case SlurmEngine() if size == "auto":
+            return Packing(why_not=sentence("what the graphics cards of nodes hold is not known here: give a number"))
+        case SlurmEngine() | LocalEngine():
+            pass
     if size != "auto":
         return Packing(size)
     there = cards() if device in ("cuda", "auto") else ()
@@ -77,27 +84,47 @@ def packing_note(request: AnyRequest) -> str | None:
     return None
 
 
+def packing_for(request: Request) -> Packing:
+    """What ``--pack`` comes to for a study on this machine."""
+    options = request.options
+    return packing_of(options.pack, options.engine, options.device, needed_by(request))
+
+
 def packs_of(runs: Sequence[PlannedRun[RunConfig]], packing: Packing, asked: bool) -> list[Packed]:
-    """The runs as jobs: repeats of an arm together, in packs of about equal size, in the order of their first run.
+    """The runs as jobs: runs of one shape together, in packs of about equal size, in the order of their first run.
+
+    Whose :func:`mmcore.packing.allowed.shape_of` is equal is of one shape, whatever their arms. In the order of a plan,
+    where repeats come before arms, a pack so has the arms of the same repeats: these have equal splits and steps.
 
     Args:
         asked: whether ``--pack`` was given.
     """
-    by_arm: dict[str, list[PlannedRun[RunConfig]]] = {}
-    for run in runs:
-        by_arm.setdefault(run.arm, []).append(run)
+    if packing.most < 2 and not asked:
+        return [Packed((run,)) for run in runs]
     packs: list[Packed] = []
-    for arm in by_arm.values():
-        why = packing.why_not or why_alone(arm[0].config)
+    by_shape: dict[str, list[PlannedRun[RunConfig]]] = {}
+    about: dict[str, tuple[str | None, str]] = {}
+    for run in runs:
+        if run.arm not in about:
+            # The same for all of its repeats.
+            about[run.arm] = packing.why_not or why_alone(run.config), shape_of(run.config)
+        why, shape = about[run.arm]
         if packing.most < 2 or why is not None:
-            packs += [Packed((run,), why if asked and run.config.trains else None) for run in arm]
-            continue
-        count = -(-len(arm) // packing.most)
+            packs.append(Packed((run,), why if run.config.trains else None))
+        else:
+            by_shape.setdefault(shape, []).append(run)
+    for alike in by_shape.values():
+        count = -(-len(alike) // packing.most)
         for n in range(count):
-            part = arm[n * len(arm) // count : (n + 1) * len(arm) // count]
+            part = alike[n * len(alike) // count : (n + 1) * len(alike) // count]
             packs.append(Packed(tuple(part), ONLY if len(part) == 1 else None))
-    place = {run.fingerprint: at for at, run in enumerate(runs)}
-    return sorted(packs, key=lambda pack: min(place[run.fingerprint] for run in pack.runs))
+    place = {(run.arm, run.repeat): at for at, run in enumerate(runs)}
+    return sorted(packs, key=lambda pack: min(place[run.arm, run.repeat] for run in pack.runs))
 
 
-ONLY = sentence("no other repeat of its arm is to be trained")
+def comes_last(run: PlannedRun[RunConfig]) -> bool:
+    """Whether a run only tests another run's model: it is dealt out last, so that no worker waits for that one."""
+    return not run.config.trains
+
+
+ONLY = sentence("no other run that is to be trained has its shape")
