@@ -41,7 +41,7 @@ from experiments.planning.precision import request_warnings
 from experiments.planning.request import AnyRequest, Options, Request, trains_itself, variant
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, SYNC
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
-from experiments.progress import WARNING, Display, Silent
+from experiments.progress import WARNING, Display, Silent, without_threads
 from experiments.records import put_aside
 from experiments.results import load_results, log_verdicts
 from experiments.rounds import OwnCode, busy_in, train
@@ -53,6 +53,7 @@ from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
 from mmcore.files import BrokenFile
 from mmcore.language import say, shown
+from reports.output.drawing import Figures
 from reports.output.render import write_report
 from reports.summary.build import summarise
 from studies.study import Study
@@ -139,7 +140,7 @@ def _run(request: AnyRequest, place: Home, display: Display, retry_failed: bool)
         display.say(say("writing the report"))
         display.begin(REPORT)
         with _timed_report(request, place, todo.threads):
-            outcome = report_study(request, place, mirror=mirror)
+            outcome = report_study(request, place, mirror, display)
     except BaseException:
         mirror.abandon()
         raise
@@ -205,8 +206,13 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
     return replace(report_study(request, home), unanswered=unanswered)
 
 
-def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) -> Outcome:
+def report_study(
+    request: AnyRequest, home: Home, mirror: Mirror | None = None, display: Display | None = None
+) -> Outcome:
     """Write the report of the results so far, each file of it whole; reads records, trains nothing.
+
+    Args:
+        mirror, display: of this command; their threads pause for the moment in which this process is copied.
 
     Raises:
         RecordError: no run of the study is finished, or records cannot be mixed.
@@ -215,20 +221,23 @@ def report_study(request: AnyRequest, home: Home, mirror: Mirror | None = None) 
     results = load_results(todo, home)
     summary = summarise(results)
     folder = home.report(request.key)
-    with room_in(folder):
+    with without_threads(display or Silent()), mirror.paused() if mirror is not None else contextlib.nullcontext():
+        figures = Figures(summary, results)
+    with figures, room_in(folder):
+        if mirror is not None:
+            log_verdicts(mirror, results, summary)
+            # Brings the tracking library along, which a report does without.
+            from experiments.best_models import best_models
+
+            mirror.modelled(best_models(todo, results, summary, home))
         folder.mkdir(parents=True, exist_ok=True)
         # Two commands that write one report at once would leave a mixture of both.
         with FileLock(home.root / "report.lock"):
             for part in (folder, *(path for path in folder.iterdir() if path.is_dir())):
                 remove_leftovers(part)
-            page = write_report(summary, results, folder)
+            page = write_report(summary, results, folder, figures)
     if mirror is not None:
-        log_verdicts(mirror, results, summary)
         mirror.reported(folder)
-        # Brings the tracking library along, which a report does without.
-        from experiments.best_models import best_models
-
-        mirror.modelled(best_models(todo, results, summary, home))
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
 
 

@@ -10,7 +10,8 @@ import queue
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,13 +49,25 @@ class Background(ABC):
         self._store: Store | None = None
         self._error: StoreError | None = None
         self._hurried = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
-        self._thread.start()
+        self._thread = self._started(self._work)
 
     @property
     def error(self) -> StoreError | None:
         """Why the mirror is off, or None."""
         return self._error
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """No thread of its own runs meanwhile, so that the process can be copied; another one goes on afterwards.
+
+        What waits is done first. Where that takes longer than :data:`PATIENCE`, the thread is left running.
+        """
+        before = self._thread
+        try:
+            self.close(PATIENCE)
+            yield
+        finally:
+            self._thread = self._started(lambda: (before.join(), self._work()))
 
     def close(self, timeout: float | None = None) -> None:
         """Wait until all is mirrored, ``timeout`` seconds at most."""
@@ -73,6 +86,11 @@ class Background(ABC):
     def _last_words(self) -> None:
         if self._store is not None:
             self._interrupt()
+
+    def _started(self, work: Callable[[], object]) -> threading.Thread:
+        thread = threading.Thread(target=work, name="mirror", daemon=True)
+        thread.start()
+        return thread
 
     @abstractmethod
     def _interrupt(self) -> None:
@@ -124,8 +142,8 @@ class Mirror(Background):
         self._complete: set[str] = set()
         self._waiting: dict[str, list[Mapping[str, float]]] = {}
         self._flushed: dict[str, float] = {}
+        self._opening = False
         super().__init__(home, warn)
-        self._tasks.put(self._open)
 
     @property
     def experiment(self) -> str | None:
@@ -134,32 +152,49 @@ class Mirror(Background):
 
     def started(self, begun: Begun) -> None:
         """A run begins."""
-        self._tasks.put(lambda: self._start(begun))
+        self._put(lambda: self._start(begun))
 
     def epoch(self, fingerprint: str, row: Mapping[str, float]) -> None:
         """An epoch is done."""
-        self._tasks.put(lambda: self._epoch(fingerprint, row))
+        self._put(lambda: self._epoch(fingerprint, row))
 
     def loaded(self, fingerprint: str, epoch: int, load: Mapping[str, float]) -> None:
         """How busy the machine of a running job is."""
-        self._tasks.put(lambda: self._load(fingerprint, epoch, load))
+        self._put(lambda: self._load(fingerprint, epoch, load))
 
     def finished(self, begun: Begun, record: Record, workdir: Path, reused_from: str | None) -> None:
         """A run has its record, just trained or reused; what the store lacks of it is added."""
-        self._tasks.put(lambda: self._finish(begun, record, workdir, reused_from))
+        self._put(lambda: self._finish(begun, record, workdir, reused_from))
 
     def concluded(self, arm: str, numbers: Mapping[str, float], tags: Mapping[str, str], failed: bool) -> None:
         """An arm's aggregates and verdicts."""
-        self._tasks.put(lambda: self._conclude(arm, numbers, tags, failed))
+        self._put(lambda: self._conclude(arm, numbers, tags, failed))
 
     def reported(self, folder: Path) -> None:
         """The study's report is written; the reference arm's run keeps it, and the other arms link to it."""
-        self._tasks.put(lambda: self._report(folder))
+        self._put(lambda: self._report(folder))
 
     def modelled(self, models: Iterable[ArmModel]) -> None:
         """The best model of each of these arms, after their verdicts; what the store has is left alone."""
         for model in models:
-            self._tasks.put(partial(self._model, model))
+            self._put(partial(self._model, model))
+
+    def close(self, timeout: float | None = None) -> None:
+        """Wait until all is mirrored, ``timeout`` seconds at most; a store that was never needed is opened, too."""
+        self._open_first()
+        super().close(timeout)
+
+    def _put(self, task: Callable[[], None]) -> None:
+        self._open_first()
+        self._tasks.put(task)
+
+    def _open_first(self) -> None:
+        """Open the store before the first task, and not sooner: its library takes seconds to import, while workers
+        wait for the data that this process prepares.
+        """
+        if not self._opening:
+            self._opening = True
+            self._tasks.put(self._open)
 
     # In the thread ---------------------------------------------------------------------------------------------
     def _open(self) -> None:

@@ -6,7 +6,8 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Literal, Protocol
 
@@ -147,6 +148,19 @@ class Screen:
             self._ticking.join(timeout=2)
         self._progress.stop()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """None of its threads runs meanwhile; the bars come back afterwards."""
+        if self._ticking is None:
+            yield
+            return
+        self.__exit__(None, None, None)
+        try:
+            yield
+        finally:
+            self._over.clear()
+            self.__enter__()
+
     def expect(self, stages: Sequence[Stage]) -> None:
         """What the command is still to do, all stages of it."""
         with self._lock:
@@ -274,6 +288,11 @@ class Screen:
             self._whole = self._progress.add_task(say("study"), total=total, note="")
         words = say(", ").join(filter(None, (self._headline, self._remaining.standing())))
         self._progress.update(self._whole, total=total, completed=self._remaining.done, note=words)
+
+
+def without_threads(display: Display) -> AbstractContextManager[None]:
+    """No thread of a display runs meanwhile, so that the process can be copied."""
+    return display.paused() if isinstance(display, Screen) else nullcontext()
 
 
 def remark(text: str) -> str:

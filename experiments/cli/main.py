@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import sys
@@ -380,6 +382,8 @@ def _print_json(value: object) -> None:
 
 def main() -> None:
     """Entry point."""
+    # The interpreter looks through all objects before it ends, for a second where drawing and tracking are imported.
+    atexit.register(gc.freeze)
     guarded(lambda: app(args=own_options_first(_arguments()), standalone_mode=True))
 
 

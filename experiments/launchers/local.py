@@ -38,6 +38,7 @@ class _Worker:
     job: Job | None = None
     served: bool = False  # it has finished or begun something, so its imports work
     log: Path = field(default_factory=Path)
+    reader: threading.Thread | None = None
 
     def send(self, message: Job | Stop) -> None:
         """Write a line to its standard input."""
@@ -113,13 +114,17 @@ class LocalPool(Pool[_Worker]):
                 worker.process.kill()
                 worker.process.wait()
             worker.shut()
+            if worker.reader is not None:
+                # It ends with its process; whoever copies this process next needs all threads to be over.
+                worker.reader.join(timeout=0.2)
         self._workers = []
 
     def _start(self, number: int) -> _Worker:
         log = self._logs / f"worker-{number}.log"
         extra = {"CUDA_VISIBLE_DEVICES": dealt(self._cards, number, self._part)} if self._cards else {}
         worker = _Worker(number, start_worker(self._threads, log, self._foreign, extra), log=log)
-        threading.Thread(target=self._read, args=(worker,), daemon=True).start()
+        worker.reader = threading.Thread(target=self._read, args=(worker,), name="worker's words", daemon=True)
+        worker.reader.start()
         return worker
 
     def _read(self, worker: _Worker) -> None:

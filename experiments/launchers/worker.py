@@ -6,6 +6,7 @@ input says so, also after the driver was killed. Everything it writes is atomic,
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import sys
@@ -114,7 +115,8 @@ def _said_of(name: str, ended: str | MMStudyError) -> Said:
 
 def _training() -> tuple[Do, DoPack]:
     """Runs and analyses of mmstudy's own models."""
-    # Heavy imports happen while the driver still prepares the data.
+    # Heavy imports happen while the driver still prepares the data. What they make stays: nobody need look through it.
+    gc.disable()
     from functools import cache
 
     import torch
@@ -124,6 +126,8 @@ def _training() -> tuple[Do, DoPack]:
     from experiments.execute_pack import InPack, trial_pack
     from mmcore.data.prepared import open_prepared
 
+    gc.freeze()
+    gc.enable()
     # Only possible before torch has computed anything; a run sets the threads within an operation itself.
     torch.set_num_interop_threads(1)
     torch.set_num_threads(1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from mmcore.data.normalisation import counted_targets
 from mmcore.data.prepared import Prepared
@@ -51,7 +52,10 @@ def examine_columns(prepared: Prepared) -> Likenesses:
     rows_R = _rows(prepared)
     item_R = _item_of_rows(prepared)[rows_R]
     x = {name: _tamed(np.asarray(values_NF[rows_R])) for name, values_NF in prepared.values.items()}
-    return Likenesses(tuple(_pairs(prepared, x, item_R)), tuple(_copies(prepared)))
+    # Hundreds of small products: several threads would wait for each other longer than they compute, and keep
+    # processors busy meanwhile that other processes need.
+    with threadpool_limits(1, "blas"):
+        return Likenesses(tuple(_pairs(prepared, x, item_R)), tuple(_copies(prepared)))
 
 
 def likeness_notes(prepared: Prepared) -> list[str]:

@@ -1,7 +1,8 @@
-"""The figures of a report, drawn: those of large studies by several processors at once."""
+"""The figures of a report, drawn by several processors at once."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +20,8 @@ from reports.records.frame import StudyResults
 if TYPE_CHECKING:
     from reports.figures.base import FigureBase
 
-MANY = 500
-"""Runs from which on drawing takes seconds, and other processors help."""
+MANY = 8
+"""Figures from which on other processors help: a copy of this process costs about as much as one figure."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Drawn:
 class Figures:
     """The figures of a report; while they are drawn elsewhere, this process may go on.
 
+    Copies of this process draw where it runs one thread alone at the moment; see :mod:`mmcore.forked`.
+
     Args:
         summary, results: what they show.
     """
@@ -51,7 +54,9 @@ class Figures:
         from reports.output.drawable import drawable
 
         self._figures = drawable(summary, results)
-        beside = min(copies(), len(self._figures)) if len(results.runs) >= MANY else 0
+        # What is there stays: to look through it each time that drawing leaves garbage takes a third of a second.
+        gc.freeze()
+        beside = min(copies(), len(self._figures)) if len(self._figures) >= MANY else 0
         self._copies = [Copy(partial(_drawn, self._figures[k::beside])) for k in range(beside)]
 
     def __enter__(self) -> Figures:
@@ -62,6 +67,7 @@ class Figures:
     ) -> None:
         for copy in self._copies:
             copy.end()
+        gc.unfreeze()
 
     def drawn(self) -> tuple[Drawn, ...]:
         """Those that have anything to show, in the order of the page; waits for them."""

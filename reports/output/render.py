@@ -52,17 +52,18 @@ WRITTEN = ("figures/*.svg", "tables/*.csv")
 """Files whose names depend on what a report has to say."""
 
 
-def write_report(summary: Summary, results: StudyResults, folder: Path) -> Path:
+def write_report(summary: Summary, results: StudyResults, folder: Path, begun: Figures | None = None) -> Path:
     """Write ``report.html``, ``.md``, ``.tex`` and ``.json``, ``figures/*.svg``, ``tables/*.csv``, ``tables/arms.tex``.
 
     Args:
         folder: made when missing; files of an earlier report are replaced, and those of its figures and tables that
             this one does not have are removed.
+        begun: its figures, where they are being drawn already; their end is here.
 
     Returns:
         The page's path.
     """
-    with Figures(summary, results) as figures:
+    with begun or Figures(summary, results) as figures:
         own = tables(summary, results)
         drawn = figures.drawn()
     files: dict[str, str | pd.DataFrame] = {f"figures/{f.name}.svg": f.svg for f in drawn}

@@ -105,7 +105,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, trained: Any) -> Callable[..., list[tu
         # What is at stake is which runs are asked for; pages and the tracking store would take most of the time.
         monkeypatch.setattr(choose, "LocalPool", Pool)
         monkeypatch.setattr(driver, "Mirror", lambda *_: MagicMock(error=None))
-        monkeypatch.setattr(driver, "write_report", lambda summary, results, folder: folder / "report.html")
+        monkeypatch.setattr(driver, "write_report", lambda summary, results, folder, begun: folder / "report.html")
         return done
 
     return install

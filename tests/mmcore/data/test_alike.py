@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info
 
 from mmcore.config import DataConfig
+from mmcore.data import alike
 from mmcore.data.alike import likeness_notes, likenesses
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared, open_prepared
@@ -103,6 +105,21 @@ def test_a_label_of_an_item_among_the_inputs_is_named(prepared_of: Callable[...,
 
     (copy,) = prepared_of(bend, scope="item").likenesses.copies or ()
     assert (copy.target, copy.modality, copy.column) == ("mood", "image", "bright")
+
+
+def test_columns_are_compared_by_one_thread(
+    prepared_of: Callable[..., Prepared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def counted(*given: np.ndarray) -> np.ndarray:
+        threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return correlation(*given)
+
+    correlation = alike._correlation
+    monkeypatch.setattr(alike, "_correlation", counted)
+    prepared_of(lambda tables: None)
+    assert set(threads) == {1}
 
 
 def test_few_rows_and_single_events_are_no_likeness() -> None:
