@@ -247,10 +247,10 @@ def training_row(
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
-    """The history as JSON, NaN as null, in one atomic step. The last checkpoint has it, too: no disk is waited for."""
+    """The history as JSON, NaN as null, in one atomic step."""
     rows = [{k: None if math.isnan(v) else v for k, v in row.items()} for row in history]
     text = json.dumps(rows, indent=1, allow_nan=False)
-    write_atomically(path, lambda file: file.write(text.encode()), flush=False)
+    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def _resumable(state: State) -> dict[str, object]:

@@ -54,8 +54,11 @@ class Figures:
         from reports.output.drawable import drawable
 
         self._figures = drawable(summary, results)
-        # What is there stays: to look through it each time that drawing leaves garbage takes a third of a second.
-        gc.freeze()
+        # What is there stays: to look through it each time that drawing leaves garbage takes a third of a second. Where
+        # somebody else keeps objects so already, they are not ours to let go.
+        self._keeps = not gc.get_freeze_count()
+        if self._keeps:
+            gc.freeze()
         beside = min(copies(), len(self._figures)) if len(self._figures) >= MANY else 0
         self._copies = [Copy(partial(_drawn, self._figures[k::beside])) for k in range(beside)]
 
@@ -67,7 +70,8 @@ class Figures:
     ) -> None:
         for copy in self._copies:
             copy.end()
-        gc.unfreeze()
+        if self._keeps:
+            gc.unfreeze()
 
     def drawn(self) -> tuple[Drawn, ...]:
         """Those that have anything to show, in the order of the page; waits for them."""

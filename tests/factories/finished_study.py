@@ -62,6 +62,7 @@ def _make(folder: Path, corpus: Path) -> None:
     (folder / "level.yaml").write_text(STUDY, encoding="utf-8")
     with within(folder), pytest.MonkeyPatch.context() as patch:
         patch.setattr("reports.figures.svg.rendered", sketched)
+        patch.setattr("reports.output.drawing.copies", lambda: 0)
         home = Home.choose()
         run_study("level.yaml", None, OPTIONS)
         request = open_request("level.yaml", home, OPTIONS)

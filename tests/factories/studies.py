@@ -112,6 +112,8 @@ def blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     """
     if request.node.get_closest_marker("rendered") is None:
         monkeypatch.setattr("reports.figures.svg.rendered", sketched)
+        # A copy of this process takes longer than what there is to do, and forgets what it has built.
+        monkeypatch.setattr("reports.output.drawing.copies", lambda: 0)
 
 
 @pytest.fixture
