@@ -13,7 +13,8 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Generic, TypeVar
 
@@ -49,7 +50,7 @@ class Copy(Generic[T]):
         context = multiprocessing.get_context("fork")
         self._pieces, sending = context.Pipe(duplex=False)
         self._process = context.Process(target=_work, args=(work, self._pieces, sending), daemon=True)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _no_signal():
             # Later versions of Python warn of any thread, also of those of numeric libraries, which know about copies.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
@@ -73,12 +74,26 @@ class Copy(Generic[T]):
         self._process.join()
 
 
+_HELD = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def _no_signal() -> Iterator[None]:
+    """Signals that stop a command wait until the end: Python swallows what they raise while a process is copied."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(work: Callable[[], Iterable[T]], pieces: Connection, sending: Connection) -> None:
     import ctypes
 
     # Ctrl-C reaches all processes of a terminal; this one is ended by its parent, or dies with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
     ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGKILL)
     pieces.close()
     try:
