@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import errno
 import io
@@ -9,6 +10,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -105,7 +107,7 @@ def guarded(work: Callable[[], None]) -> None:
     """
     _speak_utf8()
     signal.signal(signal.SIGTERM, _stop)
-    with safe_output():
+    with safe_output(), _no_lost_interrupt():
         try:
             work()
         except KeyboardInterrupt:
@@ -129,6 +131,54 @@ def guarded(work: Callable[[], None]) -> None:
             step = "Check the path and its permissions" if denied else next_step_of(Path(error.filename), error)
             print(f"error: {place}{found_by_system(error)}. {step}", file=sys.stderr)
             sys.exit(2)
+        except Exception as error:
+            if not _by_interrupt(error):
+                raise
+            print(say(INTERRUPTED), file=sys.stderr)
+            sys.exit(130)
+
+
+def _by_interrupt(error: BaseException) -> bool:
+    """Whether an error is what a library made of Ctrl-C; one whose import is cut off raises ImportError."""
+    seen: list[BaseException] = []
+    found: BaseException | None = error
+    while found is not None and found not in seen:
+        if isinstance(found, KeyboardInterrupt):
+            return True
+        seen.append(found)
+        found = found.__cause__ or found.__context__
+    return False
+
+
+def _interrupt() -> None:
+    main = threading.main_thread().ident
+    if sys.platform == "win32" or main is None:
+        _thread.interrupt_main(signal.SIGTERM)
+    else:
+        # Wakes it from a wait, too.
+        signal.pthread_kill(main, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _no_lost_interrupt() -> Iterator[None]:
+    """Raise Ctrl-C again a moment later where Python swallows it, as in a destructor or when a weak reference ends."""
+    usual = sys.unraisablehook
+
+    def swallowed(found: Any) -> None:
+        if not isinstance(found.exc_value, KeyboardInterrupt):
+            usual(found)
+            return
+        # Only the main thread is interrupted, so this is it.
+        signal.signal(signal.SIGTERM, _stop)
+        again = threading.Timer(0.02, _interrupt)
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = swallowed
+    try:
+        yield
+    finally:
+        sys.unraisablehook = usual
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

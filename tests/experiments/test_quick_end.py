@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,6 +25,7 @@ from experiments.home import Home
 from experiments.launchers import local
 from experiments.launchers.local import LocalPool
 from experiments.mirror import Mirror
+from experiments.terminal import guarded
 from mmcore.errors import MMStudyError
 
 TOGETHER = 3.0
@@ -109,6 +110,58 @@ def test_ctrl_c_in_a_line_before_the_command_takes_care_of_it_ends_it_in_order(
     finally:
         signal.signal(signal.SIGTERM, kept)
     assert ended.value.code == 130
+
+
+class Gone:
+    """Is interrupted as it goes, where Python swallows that."""
+
+    def __del__(self) -> None:
+        raise KeyboardInterrupt
+
+
+def lost() -> None:
+    Gone()
+    time.sleep(30)
+
+
+def cut_off() -> None:
+    # What a compiled module makes of Ctrl-C in the middle of its import.
+    raise ImportError("initialization failed") from KeyboardInterrupt()
+
+
+def in_a_clean_up() -> None:
+    try:
+        raise KeyboardInterrupt
+    finally:
+        raise RuntimeError("cannot schedule new futures after shutdown")
+
+
+@pytest.fixture
+def sigterm() -> Iterator[None]:
+    kept = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, kept)
+
+
+@pytest.mark.parametrize("work", [lost, cut_off, in_a_clean_up])
+def test_ctrl_c_that_python_or_a_library_turns_into_something_else_ends_a_command_in_order(
+    sigterm: None, capsys: pytest.CaptureFixture[str], work: Callable[[], None]
+) -> None:
+    began, hook = time.monotonic(), sys.unraisablehook
+    with pytest.raises(SystemExit) as ended:
+        guarded(work)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted; finished work is kept, and the same command resumes\n"
+    assert time.monotonic() - began < 20
+    assert sys.unraisablehook is hook
+
+
+def test_an_error_of_its_own_is_not_taken_for_ctrl_c(sigterm: None) -> None:
+    def wrong() -> None:
+        raise ImportError("initialization failed") from ValueError("of its own")
+
+    with pytest.raises(ImportError, match="initialization failed"):
+        guarded(wrong)
 
 
 def test_a_report_that_cannot_be_written_ends_the_mirror_before_the_error_is_said(
