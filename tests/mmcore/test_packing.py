@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from factories.packing import opened, packed, same
+from factories.packing import opened, operations, packed, same
 
-from benchmarks.bench_pack import kernels
 from mmcore.data.prepare import prepare
 from mmcore.errors import PartError, RunStopped, TrainingDiverged
 from mmcore.events import EpochDone, Note, ignore
 from mmcore.model.dropout import keep_mask, scale_of
 from mmcore.packing.allowed import why_alone
 from mmcore.packing.draws import Form, draw
-from mmcore.packing.member import Member, concluded
+from mmcore.packing.member import concluded
 from mmcore.packing.training import Pack, train_packed
 from mmcore.record import Record
-from mmcore.run import run, run_in_steps
+from mmcore.run import run
 from mmcore.training.evaluation import Pass
 from mmcore.training.loop import train_epoch
 
@@ -216,18 +215,8 @@ def test_many_members_cost_hardly_more_kernels_than_one(config: Build, ragged: A
     corpus, store = ragged
     sizes = {"training__epochs": 9, "training__steps_per_epoch": 4, **KINDS[kind]}
     configs = [config(corpus, repeat=repeat, **sizes) for repeat in range(10)]
-    members: list[Member] = [next(each) for each in opened(configs, tmp_path, store)]
-    alone = next(run_in_steps(configs[0], tmp_path / "one", prepared=store))
-    for member in (alone, *members):
-        # Windows are picked on the host: none of the device's work.
-        member.loader.keep(room=0)
-    pack = Pack(members)
-    # The first pass looks at the model, too.
-    pack.train({})
-    train_epoch(alone.state, alone.loader, alone.config, alone.objective, ignore)
-    cpu = torch.device("cpu")
-    one = kernels(lambda: train_epoch(alone.state, alone.loader, alone.config, alone.objective, ignore), cpu)
-    many = kernels(lambda: pack.train({}), cpu)
+    one, many = operations(configs, tmp_path, store)
+    assert one > 100
     assert many <= 1.2 * one, (many, one)
 
 

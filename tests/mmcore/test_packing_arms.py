@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from factories.packing import opened, packed, same
+from factories.packing import opened, operations, packed, same
 
-from benchmarks.bench_pack import kernels
 from mmcore.config import RunConfig
 from mmcore.events import EpochDone, Note, ignore
 from mmcore.packing.allowed import OF_MEMBER, shape_of
 from mmcore.packing.training import Pack
 from mmcore.record import Record
-from mmcore.run import run, run_in_steps
+from mmcore.run import run
 from mmcore.training.loop import train_epoch
 
 Build = Callable[..., Any]
@@ -131,18 +130,8 @@ def test_five_loss_weights_cost_hardly_more_kernels_than_one_run(config: Build, 
         for weight in (0.2, 0.5, 1.0, 2.0, 5.0)
         for repeat in (0, 1)
     ]
-    members = [next(each) for each in opened(configs, tmp_path, store)]
-    alone = next(run_in_steps(configs[0], tmp_path / "one", prepared=store))
-    for member in (alone, *members):
-        # Windows are picked on the host: none of the device's work.
-        member.loader.keep(room=0)
-    pack = Pack(members)
-    # The first pass looks at the model, too.
-    pack.train({})
-    train_epoch(alone.state, alone.loader, alone.config, alone.objective, ignore)
-    cpu = torch.device("cpu")
-    one = kernels(lambda: train_epoch(alone.state, alone.loader, alone.config, alone.objective, ignore), cpu)
-    many = kernels(lambda: pack.train({}), cpu)
+    one, many = operations(configs, tmp_path, store)
+    assert one > 100
     assert many <= 1.2 * one, (many, one)
 
 
