@@ -103,7 +103,8 @@ def _import_drivers() -> None:
     import experiments.launchers.worker
     import experiments.tracking.models
     import experiments.tracking.store
-    import experiments.tuning.tune  # noqa: F401
+    import experiments.tuning.importance
+    import experiments.tuning.tune
     import reports
     from experiments.environment import environment
     from reports.figures import base, svg
@@ -122,6 +123,7 @@ def _import_drivers() -> None:
             templates.get_template(name)
     configure_mappers()
     environment()
+    experiments.cli.main.command()
 
 
 def _reap(asking: dict[int, socket.socket]) -> None:

@@ -8,10 +8,12 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+import typer.main
 
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
@@ -384,7 +386,13 @@ def main() -> None:
     """Entry point."""
     # The interpreter looks through all objects before it ends, for a second where drawing and tracking are imported.
     atexit.register(gc.freeze)
-    guarded(lambda: app(args=own_options_first(_arguments()), standalone_mode=True))
+    guarded(lambda: command()(args=own_options_first(_arguments()), standalone_mode=True))
+
+
+@cache
+def command() -> Any:
+    """The command with all its verbs. Typer would build it from their signatures for each call."""
+    return typer.main.get_command(app)
 
 
 def _arguments() -> list[str]:

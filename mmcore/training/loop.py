@@ -169,7 +169,7 @@ def judge_epoch(state: State, row: dict[str, float], tally: Tally, selection: Se
 def keep_epoch(state: State, row: dict[str, float], config: RunConfig, fingerprint: str, folder: Path) -> None:
     """Append an epoch's row to the history, and write history and checkpoints.
 
-    The checkpoint of the last epoch has no state of the optimiser: two numbers per weight that only further epochs need.
+    The checkpoint of the last epoch is without the optimiser's state: two numbers a weight, for further epochs alone.
     """
     checkpoints = folder / "checkpoints"
     state.history.append(row)
