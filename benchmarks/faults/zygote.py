@@ -96,6 +96,7 @@ def _import_drivers() -> None:
     from sqlalchemy.orm import configure_mappers
 
     import experiments.best_models
+    import experiments.cli.help
     import experiments.cli.main
     import experiments.corpus
     import experiments.driver
@@ -123,7 +124,7 @@ def _import_drivers() -> None:
             templates.get_template(name)
     configure_mappers()
     environment()
-    experiments.cli.main.command()
+    experiments.cli.help.built(experiments.cli.main.app)
 
 
 def _reap(asking: dict[int, socket.socket]) -> None:

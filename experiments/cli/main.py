@@ -8,18 +8,16 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-import typer.main
 
 from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
 from experiments.cli.doctor import doctor, print_version
 from experiments.cli.export import export
-from experiments.cli.help import SpokenGroup, use_language
+from experiments.cli.help import SpokenGroup, built, use_language
 from experiments.cli.home import home
 from experiments.cli.judge import judge
 from experiments.cli.options import (
@@ -390,13 +388,7 @@ def main() -> None:
     """Entry point."""
     # The interpreter looks through all objects before it ends, for a second where drawing and tracking are imported.
     atexit.register(gc.freeze)
-    guarded(lambda: command()(args=own_options_first(_arguments()), standalone_mode=True))
-
-
-@cache
-def command() -> Any:
-    """The command with all its verbs. Typer would build it from their signatures for each call."""
-    return typer.main.get_command(app)
+    guarded(lambda: built(app)(args=own_options_first(_arguments()), standalone_mode=True))
 
 
 def _arguments() -> list[str]:
