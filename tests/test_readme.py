@@ -162,12 +162,15 @@ from experiments import driver
 
 opened, quick = driver.open_request, (("training.epochs", 1),)
 driver.open_request = lambda name, home, options, *more: opened(
-    name, home, replace(options, repeats=2, changes=quick), *more
+    name, home, replace(options, repeats=2, workers=1, changes=quick), *more
 )
 
 # Figures are drawn, and not rendered, which takes half of such a study's time: test_wheel.py has this study's figures.
+# Copies of the process would take longer than what is left to do.
 from reports.figures import svg
+from reports.output import drawing
 
+drawing.copies = lambda: 0
 svg.to_svg = lambda drawing: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
 """
 
@@ -183,6 +186,7 @@ def five_lines(before: str, folder: Path) -> Path:
     return page
 
 
+@pytest.mark.slow
 def test_five_lines_run_a_whole_study(tmp_path: Path) -> None:
     page = five_lines(SHORTER, tmp_path)
     found = json.loads((page.parent / "report.json").read_text(encoding="utf-8"))
