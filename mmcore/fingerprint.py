@@ -15,7 +15,7 @@ from mmcore.custom import custom_parts
 from mmcore.errors import ConfigError
 from mmcore.frozen import without_defaults
 
-NUMERICS = 3
+NUMERICS = 4
 """Version of the numerics. Raise it with every change that makes an unchanged config give other numbers."""
 
 
