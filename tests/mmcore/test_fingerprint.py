@@ -5,7 +5,15 @@ import pytest
 from mmcore.config import NOT_NUMBERS, RunConfig, build_config, override
 from mmcore.config.overrides import Plain
 from mmcore.errors import ConfigError
-from mmcore.fingerprint import NUMERICS, fingerprint, fingerprint_read, identity, training_fingerprint
+from mmcore.fingerprint import (
+    NUMERICS,
+    fingerprint,
+    fingerprint_read,
+    identity,
+    numerics,
+    runs_of,
+    training_fingerprint,
+)
 
 CONTENT = "0123456789abcdef" * 2
 WINDOW = {"corpus": "c", "data": {"window": 100}}
@@ -149,3 +157,16 @@ def test_a_window_needs_a_number_before_a_run_has_a_name():
     assert fingerprint(config_of({"data.window": 101}), CONTENT) != fingerprint(BASE, CONTENT)
     assert "data" not in identity(BASE, CONTENT)["config"]
     assert identity(config_of({"data.window": 524}), CONTENT)["config"]["data"] == {"window": 524}
+
+
+def test_runs_of_an_earlier_version_are_named_as_it_named_them():
+    """The second is what version 3 called its runs, as pinned then."""
+    config = config_of({})
+    now = fingerprint(config, CONTENT)
+    with runs_of(3):
+        assert fingerprint(config, CONTENT) == fingerprint_read(config, CONTENT) == "de4c632b5ab92eb5670ad976c9f3ea13"
+        assert numerics() == 3
+        with pytest.raises(ConfigError, match="no such version"), runs_of(NUMERICS + 1):
+            pass
+    assert fingerprint(config, CONTENT) == now
+    assert numerics() == NUMERICS
