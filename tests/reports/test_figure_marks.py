@@ -27,7 +27,7 @@ from reports.figures.across import VerdictsByPart
 from reports.figures.base import FigureBase
 from reports.figures.curves import LearningCurves
 from reports.figures.forest import Verdicts
-from reports.figures.marks import band, cells, curve, dots, shades, strands, trace
+from reports.figures.marks import cells, curve, curves, dots, shades, strands, trace
 from reports.figures.style import PAPER, legend_over_all, sheet
 from reports.figures.svg import to_svg
 from reports.sections.build import figures as section_figures
@@ -166,7 +166,8 @@ def axes():
 def test_a_value_that_is_missing_leaves_a_gap(axes):
     mean = [1.0, 2.0, np.nan, 4.0, 5.0]
     table = pd.DataFrame({"epoch": range(5), "mean": mean, "low": mean, "high": mean})
-    band(axes, table, "epoch", 0, "arm")
+    with curves(axes) as lines:
+        lines.band(table, "epoch", 0, "arm")
     assert [line.get_xdata().tolist() for line in axes.lines] == [[0, 1], [3, 4]]
     legend_over_all(axes.figure)
     assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["arm"]
