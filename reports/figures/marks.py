@@ -183,6 +183,24 @@ def dots(
         sns.scatterplot(table, x=x, y=y, ax=axes, s=np.square(size), legend=False, **look)
 
 
+def bars(axes: Axes, x_N: np.ndarray, height_N: np.ndarray, half: float, **look: Any) -> None:
+    """Bars from 0 upwards as one outline: matplotlib takes four times as long for a patch a bar.
+
+    Args:
+        x_N: rising. height_N: not below 0; NaN is no bar.
+        half: of the room of a bar; it fills 80 % of it.
+        look: of all, in matplotlib's words.
+    """
+    edges = (x_N[:, None] + 0.8 * half * np.array([-1.0, 1.0])).ravel()
+    table = pd.DataFrame({"x": x_N, "height": np.nan_to_num(height_N)})
+    with own_names(axes):
+        # A histogram whose every other bin is a gap.
+        sns.histplot(
+            table, x="x", weights="height", bins=edges.tolist(), element="step", linewidth=0, legend=False, ax=axes,
+            **look,
+        )  # fmt: skip
+
+
 def intervals(axes: Axes, table: pd.DataFrame, *, tint: str, line: float = 1.8, x: str = "mean", **look: Any) -> None:
     """A mark in each row, and the interval that it stands in.
 
