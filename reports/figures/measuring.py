@@ -7,9 +7,10 @@ often, though they change only when the axis does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Drawing
 
@@ -43,16 +44,23 @@ def ticks_measured_once(drawing: Drawing) -> Iterator[None]:
 def _remembering(axis: Axis, latest: dict[int, Axis]) -> tuple[Callable[[], list[Any]], Callable[..., Any]]:
     """The two steps of an axis; each answers as before where nothing has changed since."""
     place, measure = (getattr(axis, step) for step in _STEPS)
+    # Somebody has looked at ticks, and may have changed the look of one.
+    own = len(vars(axis).get("majorTicks", ())) > 1
     ticks: list[Any] = []
     seen: object = None
+    bounds: object = None
+    room = 0
     sizes: Any = None
 
     def place_ticks() -> list[Any]:
-        nonlocal ticks, seen, sizes
-        now = (*axis.get_view_interval(), *axis.axes.bbox.bounds)
+        nonlocal ticks, seen, bounds, room, sizes
+        if bounds != (bounds := axis.axes.bbox.bounds):
+            room, sizes = axis.get_tick_space(), None
+        now = (*axis.get_view_interval(), room)
         formatter = id(axis.get_major_formatter())
         if now != seen or latest.get(formatter) is not axis:
-            ticks, seen, sizes = place(), now, None
+            with nullcontext() if own else _ticks_in_view(axis):
+                ticks, seen, sizes = place(), now, None
             latest[formatter] = axis
         return [*ticks]
 
@@ -65,3 +73,38 @@ def _remembering(axis: Axis, latest: dict[int, Axis]) -> tuple[Callable[[], list
         return sizes
 
     return place_ticks, measure_labels
+
+
+@contextmanager
+def _ticks_in_view(axis: Axis) -> Iterator[None]:
+    """While it lasts, an axis makes no ticks but those in view: two of five, each as costly as a curve, lie outside.
+
+    Labels are those that the ticks have among all others.
+    """
+    formatter = axis.get_major_formatter()
+    find, write = axis.get_majorticklocs, formatter.format_ticks
+    labels: list[str] = []
+
+    def found() -> Any:
+        locs = find()
+        low, high = sorted(axis.get_transform().transform(np.array(axis.get_view_interval())))
+        places_T, edge = axis.get_transform().transform(np.asarray(locs)), 0.01 * (high - low)
+        keep_T = ~((places_T < low - edge) | (places_T > high + edge))
+        labels[:] = [label for label, kept in zip(write(locs), keep_T, strict=True) if kept]
+        return np.asarray(locs)[keep_T]
+
+    with _replaced(axis, "get_majorticklocs", found), _replaced(formatter, "format_ticks", lambda _: labels):
+        yield
+
+
+@contextmanager
+def _replaced(thing: Any, name: str, method: Callable[..., Any]) -> Iterator[None]:
+    """While it lasts, one object alone has another method."""
+    own = vars(thing)
+    before = {name: own[name]} if name in own else {}
+    own[name] = method
+    try:
+        yield
+    finally:
+        del own[name]
+        own.update(before)

@@ -44,7 +44,27 @@ def named():
     return figure
 
 
-@pytest.mark.parametrize("drawing", [shared, logarithmic, named])
+def cut():
+    """Limits that leave ticks outside at both ends, also on an axis by log and on one that runs down."""
+    figure, (axes, other) = sheet(2.5, 2, 2)
+    axes.set_xscale("log")
+    curve(axes, pd.DataFrame({"x": np.geomspace(2.0, 3e5, 9), "y": np.arange(9.0)}), "x", "y", label="of it")
+    axes.set_xlim(2.0, 3e5)
+    other.plot([0.013, 0.987], [-0.4, 12345.6])
+    other.invert_yaxis()
+    return figure
+
+
+def bold():
+    """A tick that was chosen among all, also those outside of the view."""
+    figure, (axes,) = sheet(2.0)
+    axes.plot([0.1, 0.9], [0.1, 0.9])
+    axes.set_ylim(0.15, 0.95)
+    axes.get_yticklabels()[2].set_fontweight("bold")
+    return figure
+
+
+@pytest.mark.parametrize("drawing", [shared, logarithmic, named, cut, bold])
 def test_the_same_bytes_for_half_of_the_work(drawing, monkeypatch):
     calls = {"_update_ticks": 0, "_get_ticklabel_bboxes": 0}
 
@@ -69,6 +89,19 @@ def test_the_same_bytes_for_half_of_the_work(drawing, monkeypatch):
     theirs, usual = drawn()
     assert ours == theirs
     assert all(2 * work[name] <= usual[name] for name in calls), (work, usual)
+
+
+def test_ticks_outside_of_the_view_are_not_made():
+    with house_style():
+        figure = cut()
+    to_svg(figure)
+    outside = 0
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        locs, (low, high) = axis.get_majorticklocs(), sorted(axis.get_view_interval())
+        inside = [loc for loc in locs if low <= loc <= high]
+        assert len(axis.majorTicks) == max(1, len(inside))
+        outside += len(locs) - len(inside)
+    assert outside
 
 
 def test_what_changes_later_is_drawn_as_it_is():
