@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Drawing
+from matplotlib.text import Text
 
 _STEPS = ("_update_ticks", "_get_ticklabel_bboxes")
 """The methods of an axis that place its ticks and measure their labels. A matplotlib that has other ones draws as
 well, only slower."""
+_LAYOUT = "_get_layout"
+"""The method of a text that finds its size, wherever the text stands; the same holds for it."""
 
 
 @contextmanager
@@ -30,8 +33,9 @@ def ticks_measured_once(drawing: Drawing) -> Iterator[None]:
     known = [axis for axis in axes if all(hasattr(axis, step) for step in _STEPS)]
     # Axes that are shared have one formatter, which remembers the ticks of whichever asked last.
     latest: dict[int, Axis] = {}
+    texts: set[Text] = set()
     for axis in known:
-        place, measure = _remembering(axis, latest)
+        place, measure = _remembering(axis, latest, texts)
         vars(axis).update(zip(_STEPS, (place, measure), strict=True))
     try:
         yield
@@ -39,10 +43,18 @@ def ticks_measured_once(drawing: Drawing) -> Iterator[None]:
         for axis in known:
             for step in _STEPS:
                 del vars(axis)[step]
+        for text in texts:
+            del vars(text)[_LAYOUT]
 
 
-def _remembering(axis: Axis, latest: dict[int, Axis]) -> tuple[Callable[[], list[Any]], Callable[..., Any]]:
-    """The two steps of an axis; each answers as before where nothing has changed since."""
+def _remembering(
+    axis: Axis, latest: dict[int, Axis], texts: set[Text]
+) -> tuple[Callable[[], list[Any]], Callable[..., Any]]:
+    """The two steps of an axis; each answers as before where nothing has changed since.
+
+    Args:
+        latest: formatter to the axis that it wrote for last. texts: labels that remember their layout; more are added.
+    """
     place, measure = (getattr(axis, step) for step in _STEPS)
     # Somebody has looked at ticks, and may have changed the look of one.
     own = len(vars(axis).get("majorTicks", ())) > 1
@@ -69,10 +81,28 @@ def _remembering(axis: Axis, latest: dict[int, Axis]) -> tuple[Callable[[], list
         if of != ticks:
             return measure(of, renderer)
         if sizes is None:
+            for text in (text for tick in ticks for text in (tick.label1, tick.label2) if text.get_visible()):
+                if text not in texts and hasattr(text, _LAYOUT):
+                    texts.add(text)
+                    vars(text)[_LAYOUT] = _laying_out_once(text)
             sizes = measure(of, renderer)
         return sizes
 
     return place_ticks, measure_labels
+
+
+def _laying_out_once(text: Text) -> Callable[[Any], Any]:
+    """The layout of a label, found again only where it has other words than before."""
+    lay_out = getattr(text, _LAYOUT)
+    found: dict[tuple[str, Any], Any] = {}
+
+    def laid_out(renderer: Any) -> Any:
+        now = (text.get_text(), renderer)
+        if now not in found:
+            found[now] = lay_out(renderer)
+        return found[now]
+
+    return laid_out
 
 
 @contextmanager

@@ -42,18 +42,27 @@ def to_svg(drawing: Drawing) -> str:
     dpi = drawing.dpi
     with house_style(), ticks_measured_once(drawing):
         # ``savefig`` would draw twice, the first time for a layout that the one drawing makes as well.
-        FigureCanvasSVG(drawing)
+        canvas = _Canvas(drawing)
         drawing.dpi = 72
         width, height = drawing.get_size_inches()
         page = _Svg(72 * width, 72 * height, buffer, image_dpi=dpi, metadata={"Date": None, "Creator": None})
-        renderer = MixedModeRenderer(drawing, width, height, dpi, page)
-        drawing.draw(renderer)
-        renderer.finalize()
+        canvas.renderer = MixedModeRenderer(drawing, width, height, dpi, page)
+        drawing.draw(canvas.renderer)
+        canvas.renderer.finalize()
     drawing.dpi = dpi
     svg = buffer.getvalue()
     # Ids are hashes of numbers to their last digit, which a solver of layouts rounds now this way and now that way.
     places = {found[2]: i for i, found in enumerate(_HASHED.finditer(svg))}
     return _HASHED.sub(lambda found: f"{found[1]}{places[found[2]]}", svg)
+
+
+class _Canvas(FigureCanvasSVG):
+    """Lays a figure out by the renderer that draws it: what one has measured another one does not know."""
+
+    renderer: MixedModeRenderer
+
+    def get_renderer(self) -> MixedModeRenderer:
+        return self.renderer
 
 
 class _Svg(RendererSVG):

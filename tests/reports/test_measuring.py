@@ -1,11 +1,13 @@
 """Ticks are placed and measured once where nothing changed, and the drawing is the same."""
 
+from collections import Counter
 from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axis import Axis
+from matplotlib.text import Text
 
 from reports.figures import svg
 from reports.figures.marks import curve
@@ -102,6 +104,25 @@ def test_ticks_outside_of_the_view_are_not_made():
         assert len(axis.majorTicks) == max(1, len(inside))
         outside += len(locs) - len(inside)
     assert outside
+
+
+@pytest.mark.parametrize("drawing", [shared, logarithmic, named, cut])
+def test_a_label_is_laid_out_once(drawing, monkeypatch):
+    with house_style():
+        figure = drawing()
+    counts, lay_out = Counter(), Text._get_layout
+
+    def counted(text, renderer):
+        counts[text, text.get_text()] += 1
+        return lay_out(text, renderer)
+
+    monkeypatch.setattr(Text, "_get_layout", counted)
+    to_svg(figure)
+    labels = {tick.label1 for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in axis.majorTicks}
+    of_labels = [count for (text, _), count in counts.items() if text in labels]
+    assert len(of_labels) > 3
+    assert set(of_labels) == {1}
+    assert not [text for text in labels if "_get_layout" in vars(text)]
 
 
 def test_what_changes_later_is_drawn_as_it_is():
