@@ -112,7 +112,8 @@ def _ticks_in_view(axis: Axis) -> Iterator[None]:
     Labels are those that the ticks have among all others.
     """
     formatter = axis.get_major_formatter()
-    find, write = axis.get_majorticklocs, formatter.format_ticks
+    find: Callable[[], Any] = axis.get_majorticklocs
+    write = formatter.format_ticks
     labels: list[str] = []
 
     def found() -> Any:
