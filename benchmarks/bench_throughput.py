@@ -6,7 +6,8 @@ Everything is measured in turns in one run, and of each the least of the rounds 
 the clock. On a busy machine trust the ratios of CPU time; on a quiet one both say the same.
 
 The products alone are those of one of our own steps in float32, forward and backward, each with its shapes and strides,
-on random numbers: no training with these products can be faster. Attention is not among them.
+on random numbers: no training with these products can be faster. Attention is not among them. In float32 they are
+taken twice: as torch computes them (MKL on x86), and by oneDNN, which our steps use.
 
 A step is forward, loss, backward and Adam; ours also measures and clips the norm of the gradients. ``workers`` are two
 processes that take steps at the same time with one thread each, as a study does on two cores. The plain implementation
@@ -33,12 +34,14 @@ from benchmarks.bench_model import make_batch, plain_step
 from benchmarks.bench_step import stepper
 from experiments.launchers.local import MEMORY_VARIABLES
 from mmcore.config import ModelConfig
+from mmcore.model.linear import linear
 
-Kind = Literal["plain", "fp32", "bf16", "products fp32", "products bf16"]
+Kind = Literal["plain", "fp32", "bf16", "products fp32", "products fp32 by oneDNN", "products bf16"]
 SIZES = {"seed": (256, 6, 16, 100), "quick": (64, 2, 8, 50)}
 """Width, layers, batch, window."""
 GOALS = (
     ("fp32: products ÷ step", "at least", 0.85),
+    ("fp32: products by oneDNN ÷ step", "at least", 0.85),
     ("bf16: step ÷ products", "at most", 2.5),
     ("two workers in bf16: times plain", "at least", 4.0),
 )
@@ -66,6 +69,7 @@ CONTESTANTS = (
     Contestant("fp32"),
     Contestant("bf16"),
     Contestant("products fp32"),
+    Contestant("products fp32 by oneDNN"),
     Contestant("products bf16"),
     Contestant("fp32", processes=2),
     Contestant("bf16", processes=2),
@@ -96,8 +100,12 @@ class _Products(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def products_of(step: Callable[[], None], dtype: torch.dtype) -> tuple[Callable[[], None], int]:
-    """The matrix products of a step alone, and how many operations they are (2 for each multiply-add)."""
+def products_of(step: Callable[[], None], dtype: torch.dtype, onednn: bool = False) -> tuple[Callable[[], None], int]:
+    """The matrix products of a step alone, and how many operations they are (2 for each multiply-add).
+
+    Args:
+        step: takes a step. dtype: of the products. onednn: by the operator of :mod:`mmcore.model.linear`.
+    """
     with _Products() as noted:
         step()
     # Factors of one shape are one tensor, and so are results: less memory traffic than any training has.
@@ -113,6 +121,12 @@ def products_of(step: Callable[[], None], dtype: torch.dtype) -> tuple[Callable[
         for left, right, result in pairs:
             torch.mm(left, right, out=result)
 
+    def multiply_by_onednn() -> None:
+        with torch.no_grad():
+            for left, right, _ in pairs:
+                linear(left, right.t())
+
+    multiply = multiply_by_onednn if onednn else multiply
     return multiply, sum(2 * left.shape[0] * left.shape[1] * right.shape[1] for left, right, _ in pairs)
 
 
@@ -132,6 +146,8 @@ def contestant(kind: Kind, size: tuple[int, int, int, int]) -> Callable[[], None
             return stepper(width, layers, batch, window, kind)
         case "products fp32":
             return products_of(stepper(width, layers, batch, window, "fp32"), torch.float32)[0]
+        case "products fp32 by oneDNN":
+            return products_of(stepper(width, layers, batch, window, "fp32"), torch.float32, onednn=True)[0]
         case "products bf16":
             return products_of(stepper(width, layers, batch, window, "fp32"), torch.bfloat16)[0]
 
@@ -201,6 +217,8 @@ def ratios(taken: dict[Contestant, Taken]) -> dict[str, Taken]:
     for kind in ("fp32", "bf16"):
         found[f"{kind}, 1 thread: times plain"] = _over(taken[Contestant("plain")], taken[Contestant(kind)])
     found["fp32: products ÷ step"] = _over(taken[Contestant("products fp32")], taken[Contestant("fp32")])
+    by_onednn = taken[Contestant("products fp32 by oneDNN")]
+    found["fp32: products by oneDNN ÷ step"] = _over(by_onednn, taken[Contestant("fp32")])
     found["bf16: step ÷ products"] = _over(taken[Contestant("bf16")], taken[Contestant("products bf16")])
     for kind in ("fp32", "bf16"):
         both = taken[Contestant(kind, processes=2)]

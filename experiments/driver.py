@@ -174,7 +174,7 @@ def _timed_report(request: AnyRequest, home: Home, threads: int) -> contextlib.A
 def _warn(request: Request, todo: Plan, display: Display) -> None:
     """Warn, before hours of training, of comparisons that the study cannot decide and of items that it cuts."""
     if request.tunes or todo.count("to do", "resume"):
-        for text in (*prospects(request).warnings, *request_warnings(request)):
+        for text in (*todo.warnings, *prospects(request).warnings, *request_warnings(request)):
             display.say(WARNING + text)
 
 

@@ -21,7 +21,7 @@ from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import RecordError
 from mmcore.facts import Environment
 from mmcore.files import BrokenFile, broken_by, open_file, read_kept, set_aside, unopened
-from mmcore.fingerprint import NUMERICS, fingerprint_read
+from mmcore.fingerprint import fingerprint_read, numerics
 from mmcore.frozen import Number
 from mmcore.language import say
 from mmcore.record import Head, Record, Run
@@ -167,7 +167,7 @@ def _belongs(head: Head, folder: Path) -> None:
 
 def _has_its_config(record: Run, folder: Path) -> None:
     """Refuse a record whose config is that of another run. Failed runs do not say what corpus they read."""
-    if isinstance(record.config, ForeignConfig) or not record.corpus.content or record.numerics != NUMERICS:
+    if isinstance(record.config, ForeignConfig) or not record.corpus.content or record.numerics != numerics():
         return
     if not _FINGERPRINT.fullmatch(folder.name):
         return

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypedDict
 
 from mmcore.config import NOT_NUMBERS, USUAL_WINDOW, EvaluationConfig, ForeignConfig, Plain, RunConfig
@@ -15,8 +17,40 @@ from mmcore.custom import custom_parts
 from mmcore.errors import ConfigError
 from mmcore.frozen import without_defaults
 
-NUMERICS = 3
+NUMERICS = 4
 """Version of the numerics. Raise it with every change that makes an unchanged config give other numbers."""
+_named = NUMERICS
+"""The version of which runs are named at this moment."""
+
+
+def numerics() -> int:
+    """The version of the numerics whose runs are looked for: :data:`NUMERICS`, or what :func:`runs_of` asks for."""
+    return _named
+
+
+@contextmanager
+def runs_of(version: int) -> Iterator[None]:
+    """Name runs as a version of the numerics did, so that what it trained is found.
+
+    It holds for the process, and is for reading alone: what is trained within would be taken for that version's.
+
+    Args:
+        version: at least 1, at most :data:`NUMERICS`.
+
+    Raises:
+        ConfigError: there is no such version.
+    """
+    global _named
+    if not 1 <= version <= NUMERICS:
+        raise ConfigError(
+            "there is no such version of the numerics", expected=f"1 to {NUMERICS}", found=str(version),
+            next_step=f"This version of mmstudy trains with version {NUMERICS}",
+        )  # fmt: skip
+    before, _named = _named, version
+    try:
+        yield
+    finally:
+        _named = before
 
 
 def fingerprint(config: RunConfig, content: str) -> str:
@@ -91,7 +125,7 @@ def identity(config: RunConfig, content: str) -> Identity:
 
 
 def _identity(config: RunConfig, content: str, values: Plain) -> Identity:
-    return {"config": values, "corpus": content, "repeat": config.repeat, "numerics": NUMERICS}
+    return {"config": values, "corpus": content, "repeat": config.repeat, "numerics": _named}
 
 
 _known: dict[tuple[int, ...], tuple[Plain, RunConfig]] = {}

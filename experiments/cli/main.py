@@ -28,6 +28,7 @@ from experiments.cli.options import (
     MatchOption,
     MetricOption,
     MlflowMetricsOption,
+    NumericsOption,
     OnOption,
     PackOption,
     PresetOption,
@@ -247,6 +248,7 @@ def report(
     metric: MetricOption = None,
     match: MatchOption = None,
     set_: SetOption = None,
+    numerics: NumericsOption = None,
     strict: StrictOption = False,
     format: FormatOption = Format.text,
 ) -> None:
@@ -254,13 +256,15 @@ def report(
     from experiments.driver import log_report, report_study
     from experiments.opening import open_request
     from experiments.progress import Screen
+    from mmcore.fingerprint import NUMERICS, runs_of
 
     options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
-    request = open_request(study, context.obj, options)
-    # Before the screen's clock ticks: beside another thread, a large report would be left to one processor.
-    outcome = report_study(request, context.obj)
-    with Screen() as screen:
-        log_report(request, context.obj, outcome, screen)
+    with runs_of(NUMERICS if numerics is None else numerics):
+        request = open_request(study, context.obj, options)
+        # Before the screen's clock ticks: beside another thread, a large report would be left to one processor.
+        outcome = report_study(request, context.obj)
+        with Screen() as screen:
+            log_report(request, context.obj, outcome, screen)
     _tell(outcome, format, strict)
 
 

@@ -87,6 +87,10 @@ MatchOption = Annotated[
     Matching | None,
     typer.Option("--match", help="Scale arms to the reference's size, or not; default as in the study."),
 ]
+NumericsOption = Annotated[
+    int | None,
+    typer.Option("--numerics", metavar="N", help="Report on the runs that an earlier version of the numerics trained."),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(

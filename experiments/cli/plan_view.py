@@ -233,7 +233,7 @@ def view_of(plan: AnyPlan) -> PlanView:
         basis=plan.basis,
         fingerprints=tuple(RunView(run.arm, run.repeat, run.fingerprint, run.state) for run in plan.runs),
         verdicts=VerdictsView(ahead.can_decide, ahead.needed, ahead.test_groups, ahead.claims, ahead.warnings),
-        warnings=() if own is None else request_warnings(own),
+        warnings=(*plan.warnings, *(() if own is None else request_warnings(own))),
         sequential=_sequential(plan),
         search=_search(plan),
         runner=_runner(request.training) if has_runner(request) else None,

@@ -71,7 +71,8 @@ def _corpus(request: Request) -> str:
 
 
 def _warnings(plan: AnyPlan, units: bool | None) -> tuple[str, ...]:
-    return (*prospects(plan.request).warnings, *(request_warnings(plan.request, units) if plans_models(plan) else ()))
+    own = request_warnings(plan.request, units) if plans_models(plan) else ()
+    return (*plan.warnings, *prospects(plan.request).warnings, *own)
 
 
 def _chosen(plan: Plan) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from mmcore.model.linear import Linear
 from mmcore.model.own_encoder import CustomEmbedding
 from mmcore.model.precision import full
 from mmcore.trace import Trace
@@ -67,7 +68,7 @@ class Embedding(nn.Module):
     ) -> None:
         super().__init__()
         own = own or {}
-        made = {name: own[name] if name in own else nn.Linear(F, width) for name, F in features.items()}
+        made = {name: own[name] if name in own else Linear(F, width) for name, F in features.items()}
         self.linears = nn.ModuleDict({key_of(name): module for name, module in made.items()})
         absent = [AbsentState(width) for _ in features] if learned_absence else []
         self.absent = nn.ModuleDict(dict(zip(self.linears, absent, strict=False)))

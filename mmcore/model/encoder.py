@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmcore.model.attention import MultiheadAttention, attention_mask
 from mmcore.model.dropout import add_dropped, dropout
 from mmcore.model.layer_sizes import LayerSizes
+from mmcore.model.linear import Linear
 from mmcore.trace import Trace
 
 
@@ -24,8 +25,8 @@ class PostNormLayer(nn.Module):
         self.dropout = sizes.dropout
         self.attention = MultiheadAttention(sizes.width, sizes.heads, sizes.attention_dropout, sizes.rotary)
         self.attention_norm = nn.LayerNorm(sizes.width)
-        self.widen = nn.Linear(sizes.width, sizes.feed_forward)
-        self.narrow = nn.Linear(sizes.feed_forward, sizes.width)
+        self.widen = Linear(sizes.width, sizes.feed_forward)
+        self.narrow = Linear(sizes.feed_forward, sizes.width)
         self.feed_forward_norm = nn.LayerNorm(sizes.width)
 
     def forward(
@@ -55,8 +56,8 @@ class PreNormLayer(nn.Module):
         self.attention_norm = nn.LayerNorm(sizes.width)
         self.attention = MultiheadAttention(sizes.width, sizes.heads, sizes.attention_dropout, sizes.rotary)
         self.feed_forward_norm = nn.LayerNorm(sizes.width)
-        self.widen = nn.Linear(sizes.width, sizes.feed_forward)
-        self.narrow = nn.Linear(sizes.feed_forward, sizes.width)
+        self.widen = Linear(sizes.width, sizes.feed_forward)
+        self.narrow = Linear(sizes.feed_forward, sizes.width)
 
     def forward(
         self,

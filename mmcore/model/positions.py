@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmcore.config import ModelConfig
 from mmcore.errors import ShapeError
+from mmcore.model.linear import Linear
 
 
 def sinusoids(T: int, D: int) -> Tensor:
@@ -120,7 +121,7 @@ class TimeFeatures(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(2 * len(WAVELENGTHS) + 1, width)
+        self.linear = Linear(2 * len(WAVELENGTHS) + 1, width)
 
     def forward(self, x_BTD: Tensor, start_B: Tensor) -> Tensor:
         steps_BT = start_B[:, None] + torch.arange(x_BTD.shape[1], device=x_BTD.device)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from mmcore.config import EvaluationConfig, ForeignConfig, Overrides, Plain, RunConfig, flat, override
-from mmcore.fingerprint import NUMERICS, fingerprint, identity
+from mmcore.fingerprint import fingerprint, identity, numerics
 from mmcore.measures import Metric, parse_metric
 from mmcore.schema import CorpusSchema
 from mmcore.seeding import generator
@@ -186,7 +186,7 @@ class ResolvedSearch:
             "base": base,
             "corpus": content,
             "repeats": self.repeats,
-            "numerics": NUMERICS,
+            "numerics": numerics(),
             "sampler": self.sampler,
             "pruner": self.pruner,
             "parallel": self.lag,

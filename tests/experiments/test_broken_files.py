@@ -17,6 +17,7 @@ from experiments.records import RECORD, put_aside, read_head, read_history, read
 from mmcore import files
 from mmcore.errors import RecordError, StoreError
 from mmcore.files import BrokenFile
+from mmcore.fingerprint import NUMERICS
 
 CONTENTS = [b"", b"[]", b"null", b"{}", b"7", b'{"format": 1', b"\xff\xfe", b"[" * 3000, b'{"format": 1, "arm": []}']
 
@@ -80,7 +81,7 @@ def test_a_record_of_another_run_is_not_taken_for_that_of_its_folder(tmp_path: P
         with pytest.raises(BrokenFile, match=r"folder of its own run; expected fingerprint 0{32}; found .*1{32}"):
             read(folder)
     # The name was changed as well, but not the config.
-    write_record(folder, a_record(fingerprint="0" * 32, numerics=3))
+    write_record(folder, a_record(fingerprint="0" * 32, numerics=NUMERICS))
     with pytest.raises(BrokenFile, match="config and corpus of a record must be those of its run"):
         read_record(folder)
 

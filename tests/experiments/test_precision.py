@@ -50,7 +50,7 @@ def test_the_system_says_whether_there_are_units(text, units, tmp_path):
 
 
 def test_a_plan_says_where_bf16_slows_down(opened):
-    small = opened()
+    small = opened(**{"model.width": 8, "model.feed_forward": 16})
     (told,) = precision_warnings(small, units=True)
     assert told.startswith("training.precision bf16 is slower than fp32 for models as small as 'bf16'")
     (told,) = precision_warnings(small, units=False)
@@ -65,7 +65,7 @@ def test_a_plan_says_where_bf16_slows_down(opened):
 def test_an_estimate_knows_the_precision(opened):
     schema: CorpusSchema = opened().schema
     sides = Sides((100,) * 8, (100,) * 2, (100,) * 2)
-    for width, faster in ((32, False), (256, True)):
+    for width, faster in ((8, False), (256, True)):
         values = {"corpus": "c", "data": {"window": 50}, "model": {"width": width, "feed_forward": 4 * width}}
         config = build_config(values)
         bf16 = build_config(override(values, {"training.precision": "bf16"}))

@@ -5,7 +5,15 @@ import pytest
 from mmcore.config import NOT_NUMBERS, RunConfig, build_config, override
 from mmcore.config.overrides import Plain
 from mmcore.errors import ConfigError
-from mmcore.fingerprint import NUMERICS, fingerprint, fingerprint_read, identity, training_fingerprint
+from mmcore.fingerprint import (
+    NUMERICS,
+    fingerprint,
+    fingerprint_read,
+    identity,
+    numerics,
+    runs_of,
+    training_fingerprint,
+)
 
 CONTENT = "0123456789abcdef" * 2
 WINDOW = {"corpus": "c", "data": {"window": 100}}
@@ -17,8 +25,8 @@ def config_of(values: Plain) -> RunConfig:
 
 
 GOLDEN = {
-    "defaults": ({}, "de4c632b5ab92eb5670ad976c9f3ea13"),
-    "repeat": ({"repeat": 3}, "4125362795186fc7e0b2c19def3098f9"),
+    "defaults": ({}, "762d6a83398b10afda8a8a13092bb4f1"),
+    "repeat": ({"repeat": 3}, "d18617e88fa03d5467bff81b73dc0a51"),
     "arm": (
         {
             "task": {"kind": "forecast", "horizon": 5},
@@ -26,14 +34,14 @@ GOLDEN = {
             "training": {"optimiser": {"kind": "adamw", "learning_rate": 3e-4}, "patience": 4},
             "loss": {"weights": {"crop": 0.5}},
         },
-        "1b48c38d12be36615c225f67414f4cea",
+        "bdbcbadeabb5cebb71e03ad52c03fce9",
     ),
 }
 
 
 @pytest.mark.parametrize(("values", "expected"), GOLDEN.values(), ids=GOLDEN.keys())
 def test_fingerprints_are_pinned(values, expected):
-    assert NUMERICS == 3
+    assert NUMERICS == 4
     assert fingerprint(config_of(values), CONTENT) == fingerprint_read(config_of(values), CONTENT) == expected
 
 
@@ -149,3 +157,16 @@ def test_a_window_needs_a_number_before_a_run_has_a_name():
     assert fingerprint(config_of({"data.window": 101}), CONTENT) != fingerprint(BASE, CONTENT)
     assert "data" not in identity(BASE, CONTENT)["config"]
     assert identity(config_of({"data.window": 524}), CONTENT)["config"]["data"] == {"window": 524}
+
+
+def test_runs_of_an_earlier_version_are_named_as_it_named_them():
+    """The second is what version 3 called its runs, as pinned then."""
+    config = config_of({})
+    now = fingerprint(config, CONTENT)
+    with runs_of(3):
+        assert fingerprint(config, CONTENT) == fingerprint_read(config, CONTENT) == "de4c632b5ab92eb5670ad976c9f3ea13"
+        assert numerics() == 3
+        with pytest.raises(ConfigError, match="no such version"), runs_of(NUMERICS + 1):
+            pass
+    assert fingerprint(config, CONTENT) == now
+    assert numerics() == NUMERICS

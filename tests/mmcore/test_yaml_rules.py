@@ -79,10 +79,10 @@ REFUSED = [
 def test_what_no_study_needs_is_refused_in_a_second_with_its_limit(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(text)
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(StudyError) as caught:
         read_yaml(path, StudyError)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert words in caught.value.message
     assert caught.value.message.startswith(f"{path}:")
     with pytest.raises(StudyError) as caught:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmcore.model.fusion.base import Fusion
+from mmcore.model.linear import Linear
 from mmcore.model.precision import full
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
@@ -19,7 +20,7 @@ class ConcatFusion(Fusion):
 
     def __init__(self, modalities: tuple[str, ...], width: int) -> None:
         super().__init__()
-        self.mix = nn.Linear(len(modalities) * width, width)
+        self.mix = Linear(len(modalities) * width, width)
 
     def forward(self, streams: Streams, rng: torch.Generator | None = None, trace: Trace | None = None) -> Tensor:
         return full(self.mix(torch.cat(streams.embedded, dim=-1)))

@@ -11,6 +11,7 @@ from mmcore.model.dropout import add_dropped, dropout
 from mmcore.model.embedding import key_of
 from mmcore.model.fusion.base import Fusion
 from mmcore.model.layer_sizes import LayerSizes
+from mmcore.model.linear import Linear
 from mmcore.model.precision import full
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
@@ -32,8 +33,8 @@ class CrossModalLayer(nn.Module):
         self.source_norm = nn.LayerNorm(sizes.width)
         self.attention = MultiheadAttention(sizes.width, sizes.heads, sizes.attention_dropout, sizes.rotary)
         self.feed_forward_norm = nn.LayerNorm(sizes.width)
-        self.widen = nn.Linear(sizes.width, sizes.feed_forward)
-        self.narrow = nn.Linear(sizes.feed_forward, sizes.width)
+        self.widen = Linear(sizes.width, sizes.feed_forward)
+        self.narrow = Linear(sizes.feed_forward, sizes.width)
 
     def forward(
         self,
@@ -86,7 +87,7 @@ class CrossModalFusion(Fusion):
                 for target in modalities
             }
         )
-        self.mix = nn.Linear(len(modalities) * (len(modalities) - 1) * sizes.width, sizes.width)
+        self.mix = Linear(len(modalities) * (len(modalities) - 1) * sizes.width, sizes.width)
 
     def forward(self, streams: Streams, rng: torch.Generator | None = None, trace: Trace | None = None) -> Tensor:
         masks = [streams.cross_mask(m) for m in range(len(streams.modalities))]

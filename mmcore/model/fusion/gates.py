@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmcore.model.embedding import key_of
 from mmcore.model.fusion.base import Fusion
+from mmcore.model.linear import Linear
 from mmcore.trace import Trace
 
 NOTHING_HELD: Mapping[str, Tensor] = MappingProxyType({})
@@ -65,7 +66,7 @@ class ModalityGates(GateFusion):
 
     def __init__(self, modalities: tuple[str, ...], width: int) -> None:
         super().__init__((tuple(Gate(name, (name,)) for name in modalities),))
-        self.gates = nn.ModuleDict({key_of(name): nn.Linear(width, width) for name in modalities})
+        self.gates = nn.ModuleDict({key_of(name): Linear(width, width) for name in modalities})
 
 
 def keep_gate(trace: Trace, gate: str, gate_BTD: Tensor, e_BTD: Tensor, usable_BT: Tensor) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mmcore.config.model import Order
 from mmcore.model.embedding import key_of
 from mmcore.model.fusion.gates import Gate, GateFusion, keep_gate
+from mmcore.model.linear import Linear
 from mmcore.model.precision import full
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
@@ -26,9 +27,9 @@ class BimodalUnit(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = nn.Linear(width, width, bias=False)
-        self.second = nn.Linear(width, width, bias=False)
-        self.gate = nn.Linear(2 * width, width, bias=False)
+        self.first = Linear(width, width, bias=False)
+        self.second = Linear(width, width, bias=False)
+        self.gate = Linear(2 * width, width, bias=False)
 
     def forward(self, a_BTD: Tensor, b_BTD: Tensor, a_usable_BT: Tensor, b_usable_BT: Tensor) -> tuple[Tensor, Tensor]:
         z_BTD = full(self.gate(torch.cat([a_BTD, b_BTD], dim=-1))).sigmoid()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcore.model.embedding import key_of
 from mmcore.model.fusion.base import Fusion
+from mmcore.model.linear import linear
 from mmcore.model.precision import exact, full
 from mmcore.model.streams import Streams
 from mmcore.trace import Trace
@@ -36,7 +36,7 @@ class Factor(nn.Module):
             parameter.uniform_(-bound, bound, generator=rng)
 
     def forward(self, e_BTD: Tensor) -> Tensor:
-        return F.linear(e_BTD, self.weight, self.one)
+        return linear(e_BTD, self.weight, self.one)
 
 
 class LowRankFusion(Fusion):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmcore.model.heads.base import Head
+from mmcore.model.linear import Linear
 from mmcore.trace import Trace
 
 
@@ -18,8 +19,8 @@ class PerTrackHead(Head):
     def __init__(self, width: int, tracks: int, outputs: int) -> None:
         super().__init__()
         self.tracks = tracks
-        self.hidden = nn.Linear(width, width)
-        self.output = nn.Linear(width, tracks * outputs)
+        self.hidden = Linear(width, width)
+        self.output = Linear(width, tracks * outputs)
 
     def forward(
         self,

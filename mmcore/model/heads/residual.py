@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmcore.model.dropout import add_dropped
 from mmcore.model.heads.base import Head
+from mmcore.model.linear import Linear
 from mmcore.trace import Trace
 
 
@@ -22,8 +23,8 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.dropout = dropout
         self.norm = nn.LayerNorm(width)
-        self.widen = nn.Linear(width, 2 * width)
-        self.narrow = nn.Linear(2 * width, width)
+        self.widen = Linear(width, 2 * width)
+        self.narrow = Linear(2 * width, width)
 
     def forward(self, h_BTD: Tensor, rng: torch.Generator | None) -> Tensor:
         return add_dropped(h_BTD, self.narrow(F.gelu(self.widen(self.norm(h_BTD)))), self.dropout, rng)
@@ -44,7 +45,7 @@ class ResidualHead(Head):
         super().__init__()
         self.tracks = tracks
         self.blocks = nn.ModuleList(ResidualBlock(width, dropout) for _ in range(blocks))
-        self.output = nn.Linear(width, tracks * outputs)
+        self.output = Linear(width, tracks * outputs)
 
     def forward(
         self,

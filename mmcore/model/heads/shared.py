@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcore.model.heads.base import Head
+from mmcore.model.linear import Linear, linear
 from mmcore.model.precision import full
 from mmcore.trace import Trace
 
@@ -23,8 +23,8 @@ class SharedHead(Head):
     def __init__(self, width: int, tracks: int, outputs: int) -> None:
         super().__init__()
         self.track = nn.Embedding(tracks, width)
-        self.hidden = nn.Linear(width, width)
-        self.output = nn.Linear(width, outputs)
+        self.hidden = Linear(width, width)
+        self.output = Linear(width, outputs)
 
     def forward(
         self,
@@ -35,5 +35,5 @@ class SharedHead(Head):
         name: str = "head",
     ) -> Tensor:
         step_BTO = full(self.output(self.hidden(h_BTD)))
-        track_KO = F.linear(F.linear(self.track.weight, self.hidden.weight), self.output.weight)
+        track_KO = linear(linear(self.track.weight, self.hidden.weight), self.output.weight)
         return step_BTO.unsqueeze(-2) + full(track_KO)

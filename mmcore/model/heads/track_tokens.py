@@ -15,6 +15,7 @@ from mmcore.model.attention import MultiheadAttention, attention_mask
 from mmcore.model.dropout import add_dropped, dropout
 from mmcore.model.heads.base import Head
 from mmcore.model.layer_sizes import LayerSizes
+from mmcore.model.linear import Linear
 from mmcore.trace import Trace
 
 
@@ -34,8 +35,8 @@ class TrackLayer(nn.Module):
         self.between_tracks_norm = nn.LayerNorm(sizes.width)
         self.over_time = MultiheadAttention(sizes.width, sizes.heads, sizes.attention_dropout, sizes.rotary)
         self.over_time_norm = nn.LayerNorm(sizes.width)
-        self.widen = nn.Linear(sizes.width, sizes.feed_forward)
-        self.narrow = nn.Linear(sizes.feed_forward, sizes.width)
+        self.widen = Linear(sizes.width, sizes.feed_forward)
+        self.narrow = Linear(sizes.feed_forward, sizes.width)
         self.feed_forward_norm = nn.LayerNorm(sizes.width)
 
     def forward(
@@ -98,7 +99,7 @@ class TrackTokensHead(Head):
         self.track = nn.Embedding(tracks, sizes.width)
         self.layers = nn.ModuleList(TrackLayer(sizes) for _ in range(layers))
         self.final_norm = nn.LayerNorm(sizes.width) if sizes.norm == "pre" else nn.Identity()
-        self.output = nn.Linear(sizes.width, outputs)
+        self.output = Linear(sizes.width, outputs)
 
     def forward(
         self,
