@@ -144,7 +144,7 @@ def strands(axes: Axes, y_NX: np.ndarray, **look: Any) -> None:
     """A line for each row, over 0, 1, …; a NaN leaves out its place, and rows without a number draw nothing.
 
     Args:
-        y_NX: one row a line. There may be a thousand on a page, for which seaborn takes ten times as long.
+        y_NX: one row a line. There may be a thousand on a page, for which seaborn takes three times as long.
         look: of the lines, in matplotlib's words.
     """
     for y_X in y_NX:

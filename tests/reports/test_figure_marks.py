@@ -49,7 +49,7 @@ BY_MATPLOTLIB = {
     (
         "reports.figures.marks",
         "plot",
-    ): "lines as they are, up to a thousand a page: seaborn takes ten times as long",
+    ): "lines as they are, up to a thousand a page: seaborn takes three to ten times as long",
     ("reports.figures.marks", "fill_between"): "seaborn's band is its own estimate",
     ("reports.figures.forest", "barh"): "the margin's bar lies around 0; seaborn's begin there",
     ("reports.figures.corpus_item", "pcolormesh"): "a column is as wide as its row lasts; seaborn's cells are equal",

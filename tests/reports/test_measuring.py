@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.axis import Axis
 from matplotlib.text import Text
+from matplotlib.textpath import TextToPath
 
 from reports.figures import svg
 from reports.figures.marks import curve
@@ -123,6 +124,24 @@ def test_a_label_is_laid_out_once(drawing, monkeypatch):
     assert len(of_labels) > 3
     assert set(of_labels) == {1}
     assert not [text for text in labels if "_get_layout" in vars(text)]
+
+
+def test_what_was_measured_for_one_figure_is_known_for_the_next(monkeypatch):
+    def drawn(size=None):
+        with house_style():
+            figure = shared()
+            if size:
+                figure.axes[0].set_title("one", fontsize=size)
+        return to_svg(figure)
+
+    first = drawn()
+    measured, measure = [], TextToPath.get_text_width_height_descent
+    note = lambda self, text, *how: (measured.append(text), measure(self, text, *how))[1]  # noqa: E731
+    monkeypatch.setattr(TextToPath, "get_text_width_height_descent", note)
+    assert drawn() == first
+    assert measured == []
+    assert drawn(23.5) != first
+    assert measured == ["one"]
 
 
 def test_what_changes_later_is_drawn_as_it_is():
