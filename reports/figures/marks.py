@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -49,7 +49,7 @@ class Curves:
         self.axes = axes
         self._x: list[np.ndarray] = []
         self._y: list[np.ndarray] = []
-        self._looks: list[dict[str, Any]] = []
+        self._looks: list[Mapping[str, Any]] = []
         self._in_order = True
 
     def curve(self, table: pd.DataFrame, x: str, y: str, **look: Any) -> None:
@@ -101,12 +101,12 @@ class Curves:
         pieces = np.repeat(np.arange(len(self._x)), [len(x_N) for x_N in self._x])
         table = pd.DataFrame({"x": np.concatenate(self._x), "y": np.concatenate(self._y), "piece": pieces})
         # Seaborn takes a third longer to divide into pieces what is whole, and to sort what is in order.
-        look: dict[str, Any] = {"units": "piece"} if len(self._x) > 1 else {}
+        units = "piece" if len(self._x) > 1 else None
         before = len(self.axes.lines)
         with own_names(self.axes):
             sns.lineplot(
                 table, x="x", y="y", ax=self.axes, estimator=None, legend=False, sort=not self._in_order, color=INK,
-                markeredgewidth=0, **look,
+                units=units, markeredgewidth=0,
             )  # fmt: skip
         for drawn, own in zip(self.axes.lines[before:], self._looks, strict=True):
             drawn.set(**own)

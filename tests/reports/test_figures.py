@@ -1,4 +1,3 @@
-import gc
 import math
 import multiprocessing
 import re
@@ -14,7 +13,6 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.markers import MarkerStyle
 
-from reports.figures.base import FigureBase
 from reports.figures.cost import CostAgainstScore, pareto
 from reports.figures.curves import LearningCurves
 from reports.figures.forest import Forest
@@ -67,25 +65,6 @@ def test_several_processes_draw_the_same_figures(results_of, monkeypatch):
         assert figures.drawn() == alone
     assert len(alone) > 3
     assert multiprocessing.active_children() == []
-
-
-def test_garbage_of_many_figures_is_collected_at_once(results_of, monkeypatch):
-    results = results_of()
-    summary = summarise(results)
-    looked_for, collected, draw = [], [], FigureBase.draw
-    monkeypatch.setattr(FigureBase, "draw", lambda self: (looked_for.append(gc.isenabled()), draw(self))[1])
-    monkeypatch.setattr(gc, "collect", lambda: collected.append(len(looked_for)))
-    monkeypatch.setattr(drawing, "TOGETHER", 2)
-    monkeypatch.setattr(drawing, "copies", lambda: 0)
-    with Figures(summary, results) as figures:
-        assert len(figures.drawn()) == len(looked_for) > 3
-    assert not any(looked_for)
-    assert collected == [2, 4, *range(6, len(looked_for) + 1, 2)]
-    assert gc.isenabled()
-    monkeypatch.setattr(FigureBase, "draw", lambda self: pytest.fail("cannot be drawn"))
-    with Figures(summary, results) as figures, pytest.raises(pytest.fail.Exception):
-        figures.drawn()
-    assert gc.isenabled()
 
 
 def test_failed_runs_are_not_in_the_curves(results_of):
