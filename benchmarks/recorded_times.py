@@ -93,6 +93,7 @@ def main(words: Sequence[str] | None = None) -> None:
         for number, one in enumerate(recorded["runs"]):
             request = open_request(one["study"], home, Options(changes=tuple(one["set"].items())))
             config = request.study.arm(one["arm"]).config.model_copy(update={"repeat": one["repeat"]})
+            assert isinstance(config, RunConfig)
             began = time.process_time()
             run(config, Path(scratch) / f"run {number}")
             seconds = time.process_time() - began

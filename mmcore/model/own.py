@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmcore.config import Reference
 from mmcore.errors import ConfigError, PartError
+from mmcore.model.linear import compute_alike
 from mmcore.model.precision import full
 from mmcore.own_code import arguments, load_class, named_inputs
 from mmcore.seeding import seed_of
@@ -50,9 +51,10 @@ class OwnPart(nn.Module):
         self.part: nn.Module | None = None
 
     def make(self, seed: int) -> None:
-        """Make the module, with initial values of its own."""
+        """Make the module, with initial values of its own. Its linear maps are computed as ours are."""
         with seeded(seed), torch.device("cpu"):
             self.part = self.own_kind(**self._arguments)
+        compute_alike(self.part)
 
     def forward(self, rng: torch.Generator | None, shape: dict[str, int], given: Mapping[str, object]) -> Tensor:
         """What the module makes of its inputs.

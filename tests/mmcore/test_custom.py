@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 from factories.own_parts import FUSION, write_package
+from torch import nn
 
 from mmcore.config import Custom, RunConfig, build_config
 from mmcore.custom import custom_parts, find_source, sealed
 from mmcore.errors import ConfigError
 from mmcore.fingerprint import fingerprint, identity
+from mmcore.model.linear import Linear
+from mmcore.model.own import OwnPart
 from mmcore.own_code import construct, frames_of, load_class
 
 OWN = {"kind": "custom", "class": "my_pkg.fusion:Product"}
@@ -250,3 +253,12 @@ def test_a_traceback_is_cut_to_the_users_frames(tmp_path: Path) -> None:
         "failing.py, line 8, in read: json.loads(text)",
     )
     assert frames_of(ValueError("ours")) == ()
+
+
+def test_linear_maps_of_an_own_part_are_computed_as_ours_are(folder: Path) -> None:
+    own = sealed(config(fusion=OWN), folder).model.fusion
+    assert isinstance(own, Custom)
+    part = OwnPart(own, {"modalities": ("a", "b"), "width": 8}, ("embedded", "usable"))
+    part.make(0)
+    assert part.part is not None
+    assert [type(m) for m in part.part.modules() if isinstance(m, nn.Linear)] == [Linear, Linear]

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmcore.model import linear as module
-from mmcore.model.linear import SMALLEST, Linear, linear
+from mmcore.model.linear import SMALLEST, Linear, compute_alike, linear
 
 Asked = list[tuple[int, ...]]
 needs_onednn = pytest.mark.skipif(not module._has_onednn(), reason="this torch gives no linear map to MKL")
@@ -214,3 +214,20 @@ def test_a_layer_is_torchs_layer_in_all_but_its_kernel() -> None:
     assert str(ours) == str(theirs)
     x = drawn(400, 64).float()
     torch.testing.assert_close(ours(x), theirs(x))
+
+
+class _Own(torch.nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) * 2
+
+
+def test_linear_maps_of_other_modules_are_computed_alike_but_for_classes_of_their_own(asked: Asked) -> None:
+    plain = torch.nn.Sequential(torch.nn.Linear(64, 96), torch.nn.ReLU(), torch.nn.ModuleList([_Own(64, 64)])[0])
+    before = plain.state_dict()
+    compute_alike(plain)
+    assert [type(part) for part in plain] == [Linear, torch.nn.ReLU, _Own]
+    assert list(plain.state_dict()) == list(before)
+    plain[0](drawn(400, 64).float())
+    assert bool(asked) is module._has_onednn()
+    compute_alike(plain[0])
+    assert type(plain[0]) is Linear

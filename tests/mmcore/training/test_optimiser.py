@@ -148,3 +148,22 @@ def test_a_lean_step_is_torchs_own_to_the_bit(config):
     for found in (trained(take_step), trained(take_step, reload_at=4)):
         assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
         assert all(value.requires_grad == (at < 3) for at, value in enumerate(found))
+
+
+def test_counts_of_steps_stay_each_parameters_own():
+    """They are counted by one kernel, and torch's own step, or a part that a batch does not reach, counts on."""
+    weights = [nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(2))]
+    optimiser = build_optimiser(AdamW(), weights)
+
+    def step(by, *reached):
+        for at, weight in enumerate(weights):
+            weight.grad = torch.ones_like(weight) if at in reached else None
+        by(optimiser)
+        return [float(optimiser.state[weight]["step"]) if optimiser.state[weight] else 0 for weight in weights]
+
+    assert step(take_step, 0, 1) == [1, 1]
+    assert step(take_step, 0) == [2, 1]
+    assert step(lambda own: own.step(), 0, 1) == [3, 2]
+    assert step(take_step, 0, 1) == [4, 3]
+    assert step(take_step, 1) == [4, 4]
+    assert step(take_step) == [4, 4]
