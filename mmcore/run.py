@@ -37,6 +37,7 @@ from mmcore.model.build import build_model
 from mmcore.model.cost import count_flops, count_parameters
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.precision import numbers_in_words, slow_note, tensor_cores
+from mmcore.once import once
 from mmcore.packing.member import Member, Steps, advanced, concluded
 from mmcore.probes.gates.saturation import gate_columns, probe_saturation
 from mmcore.probes.leakage import probe_leakage
@@ -186,14 +187,16 @@ def _run(
     for side, members in (("train", split.train), ("validation", split.validation)):
         for text in remarks(prepared, side, members):
             on_event(Note(say("{text}: see check ABL038 or ABL039", text=text)))
-    normaliser = fit_normaliser(prepared, split.train)
+    store = (prepared.path, prepared.key, prepared.content, split.train)
+    normaliser = once("normaliser", store, lambda: fit_normaliser(prepared, split.train))
     prepared = with_placebos(prepared, config.data.placebo, split, config.repeat)
     data = Data(config, prepared, normaliser, task, on_event)
     training = data.loader("training", split.train, stride=config.data.stride).keep()
     validation = data.loader("validation", split.validation).keep(pinned=device.type == "cuda")
 
-    baselines = fit_baselines(data.targets_only(split.train).batches(), targets, task)
-    naive = data.naive(baselines, split.validation)
+    judged = (*store, config.repeat, config.model_dump_json(include={"data", "task", "metrics"}))
+    baselines = once("baselines", judged, lambda: fit_baselines(data.targets_only(split.train).batches(), targets, task))
+    naive = once("naive", (*judged, split.validation), lambda: data.naive(baselines, split.validation))
     chosen_by = Selection(selection_metric(config, schema), naive)
     objective = build_objective(config.loss, targets, data.targets_only(split.train).batches())
 
@@ -252,7 +255,8 @@ def _run(
         yield replace(member, predict=removing(config.evaluation.without, predict), asked=tuple(asked))
         scores = score_rows("validation", asked[0][1].result(), naive)
         if config.evaluation.test:
-            tally, naive = asked[1][1].result(), data.naive(baselines, split.test)
+            tally = asked[1][1].result()
+            naive = once("naive", (*judged, split.test), lambda: data.naive(baselines, split.test))
             scores += score_rows("test", tally, naive)
             scored = data.scored(tally, split.test)
             items = item_rows(scored, data.names, data.groups, tally, naive)
