@@ -6,9 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from factories.studies import blank_figures, migrated, quick_starts, with_database
 
-__all__ = ["blank_figures", "migrated", "quick_starts", "with_database"]
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "corpus_in_python.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(python|text)\n(.*?)```", PAGE, flags=re.S)

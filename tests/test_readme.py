@@ -162,16 +162,13 @@ from experiments import driver
 
 opened, quick = driver.open_request, (("training.epochs", 1),)
 driver.open_request = lambda name, home, options, *more: opened(
-    name, home, replace(options, repeats=2, workers=1, changes=quick), *more
+    name, home, replace(options, repeats=2, changes=quick), *more
 )
 
-# Without figures, which take half of such a study's time: test_python_page.py builds those of the same study, and
-# test_wheel.py has them as they are.
+# Figures are drawn, and not rendered, which takes half of such a study's time: test_wheel.py has this study's figures.
 from reports.figures import svg
-from reports.output import drawing
 
-drawing.copies = lambda: 0
-svg.rendered = lambda figure: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
+svg.to_svg = lambda drawing: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9"/></svg>'
 """
 
 
@@ -194,6 +191,7 @@ def test_five_lines_run_a_whole_study(tmp_path: Path) -> None:
 
 
 @pytest.mark.simulation
+@pytest.mark.slow
 def test_five_lines_run_a_whole_study_that_agrees_with_the_declared_truth(tmp_path: Path) -> None:
     assert read_preset("quick")[0].repeats == 10
     page = five_lines("", tmp_path)
