@@ -87,16 +87,18 @@ def study(rest: list[str]) -> int:
 def test(rest: list[str]) -> int:
     """Lint, types, import rules, tests; all are run, the first that failed gives the exit code.
 
-    Types take one core half a minute, in which the tests use the other ones; what pyright says is printed after them.
+    Types take one core half a minute, in which all else uses the other ones; what pyright says is printed after the
+    tests.
     """
-    codes = {"lint": step("lint", [PYTHON, "-m", "ruff", "check", "."])}
-    codes["format"] = step("format", [PYTHON, "-m", "ruff", "format", "--check", "."])
-    codes["import rules"] = step("import rules", [BIN / "lint-imports"])
+    codes: dict[str, int] = {}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as words:
         pyright = [str(PYTHON), "-m", "pyright"]
         types = subprocess.Popen(pyright, cwd=ROOT, env=with_room(), stdout=words, stderr=subprocess.STDOUT)
-        codes["types"] = -1
         try:
+            codes["lint"] = step("lint", [PYTHON, "-m", "ruff", "check", "."])
+            codes["format"] = step("format", [PYTHON, "-m", "ruff", "format", "--check", "."])
+            codes["import rules"] = step("import rules", [BIN / "lint-imports"])
+            codes["types"] = -1
             tests = [PYTHON, "-m", "pytest", "-n", "auto", "--dist", "worksteal", *rest]
             codes["tests"] = step("tests", tests, keep_bytecode=True)
             codes["types"] = types.wait()

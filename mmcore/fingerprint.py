@@ -29,18 +29,19 @@ def numerics() -> int:
 
 
 @contextmanager
-def runs_of(version: int) -> Iterator[None]:
+def runs_of(version: int | None) -> Iterator[None]:
     """Name runs as a version of the numerics did, so that what it trained is found.
 
     It holds for the process, and is for reading alone: what is trained within would be taken for that version's.
 
     Args:
-        version: at least 1, at most :data:`NUMERICS`.
+        version: at least 1, at most :data:`NUMERICS`; None: this.
 
     Raises:
         ConfigError: there is no such version.
     """
     global _named
+    version = NUMERICS if version is None else version
     if not 1 <= version <= NUMERICS:
         raise ConfigError(
             "there is no such version of the numerics", expected=f"1 to {NUMERICS}", found=str(version),

@@ -195,7 +195,9 @@ def _run(
     validation = data.loader("validation", split.validation).keep(pinned=device.type == "cuda")
 
     judged = (*store, config.repeat, config.model_dump_json(include={"data", "task", "metrics"}))
-    baselines = once("baselines", judged, lambda: fit_baselines(data.targets_only(split.train).batches(), targets, task))
+    baselines = once(
+        "baselines", judged, lambda: fit_baselines(data.targets_only(split.train).batches(), targets, task)
+    )
     naive = once("naive", (*judged, split.validation), lambda: data.naive(baselines, split.validation))
     chosen_by = Selection(selection_metric(config, schema), naive)
     objective = build_objective(config.loss, targets, data.targets_only(split.train).batches())

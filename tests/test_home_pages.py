@@ -24,6 +24,7 @@ __all__ = ["migrated", "project", "quick_starts", "tiny_corpus", "whole_project"
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_do_what_it_says(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

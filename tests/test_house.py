@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tokenize
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -30,9 +31,43 @@ def tracked(pattern: str) -> list[Path]:
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).exists()]
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What a file of Python has, of all that the rules look at.
+
+    Args:
+        functions, calls: as they stand. defined: names of functions and classes. names: all that it gives to data:
+            variables, arguments, fields.
+    """
+
+    functions: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]
+    calls: tuple[ast.Call, ...]
+    defined: frozenset[str]
+    names: frozenset[str]
+
+
 @cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def contents(path: Path) -> Contents:
+    """Read once for all rules."""
+    functions, calls, defined, names = [], [], set(), set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                functions.append(node)
+                defined.add(node.name)
+            case ast.ClassDef():
+                defined.add(node.name)
+            case ast.Call():
+                calls.append(node)
+            case ast.Name():
+                names.add(node.id)
+            case ast.Attribute():
+                names.add(node.attr)
+            case ast.arg():
+                names.add(node.arg)
+            case _:
+                pass
+    return Contents(tuple(functions), tuple(calls), frozenset(defined), frozenset(names))
 
 
 def product() -> list[Path]:
@@ -94,22 +129,28 @@ def test_no_function_is_longer_than_a_screen() -> None:
     """80 lines at most, the docstring included and the signature, which has a line for each argument, not."""
     long = set()
     for path in product():
-        for node in ast.walk(tree_of(path)):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                assert node.end_lineno is not None
-                if node.end_lineno - node.body[0].lineno + 1 > 80:
-                    long.add((str(path.relative_to(ROOT)), node.name))
+        for function in contents(path).functions:
+            assert function.end_lineno is not None
+            if function.end_lineno - function.body[0].lineno + 1 > 80:
+                long.add((str(path.relative_to(ROOT)), function.name))
     assert long == LONG
+
+
+def _dotted(called: ast.expr) -> str:
+    """``a.b.c`` of what is called; of anything else than names a text that no rule is about."""
+    names = []
+    while isinstance(called, ast.Attribute):
+        names.append(called.attr)
+        called = called.value
+    return ".".join([called.id if isinstance(called, ast.Name) else "…", *reversed(names)])
 
 
 def test_nothing_is_unpickled() -> None:
     """Checkpoints are loaded with ``weights_only``; the one reader of a foreign pickle permits arrays alone."""
     for path in product():
-        for node in ast.walk(tree_of(path)):
-            if not isinstance(node, ast.Call):
-                continue
-            text = ast.unparse(node.func)
-            keywords = {k.arg: ast.unparse(k.value) for k in node.keywords}
+        for call in contents(path).calls:
+            text = _dotted(call.func)
+            keywords = {k.arg: ast.unparse(k.value) for k in call.keywords} if text.endswith("load") else {}
             if text == "torch.load":
                 assert keywords.get("weights_only") == "True", path
             if text in ("np.load", "numpy.load"):
@@ -146,24 +187,10 @@ def test_retired_words_are_not_said(word: str) -> None:
 def test_retired_names_are_not_defined(name: str) -> None:
     """Names in code follow the same words: Request, Monitoring, Hyperparameter, duplicates, delete, load."""
     for path in product():
-        assert name not in _defined(path), path
-
-
-@cache
-def _defined(path: Path) -> frozenset[str]:
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    return frozenset(node.name for node in ast.walk(tree_of(path)) if isinstance(node, kinds))
-
-
-@cache
-def _names(path: Path) -> frozenset[str]:
-    """All names that a file gives to data: variables, arguments, fields."""
-    names = {node.id for node in ast.walk(tree_of(path)) if isinstance(node, ast.Name)}
-    names |= {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
-    return frozenset(names | {node.arg for node in ast.walk(tree_of(path)) if isinstance(node, ast.arg)})
+        assert name not in contents(path).defined, path
 
 
 @pytest.mark.parametrize("name", ["told", "_told", "course"])
 def test_data_are_named_by_what_they_are(name: str) -> None:
     """``told`` says only that something was said; text, notes, reason, content or reported say what it is."""
-    assert [path for path in product() if name in _names(path)] == []
+    assert [path for path in product() if name in contents(path).names] == []

@@ -183,6 +183,7 @@ def five_lines(before: str, folder: Path) -> Path:
     return page
 
 
+@pytest.mark.slow
 def test_five_lines_run_a_whole_study(tmp_path: Path) -> None:
     page = five_lines(SHORTER, tmp_path)
     found = json.loads((page.parent / "report.json").read_text(encoding="utf-8"))
@@ -190,6 +191,7 @@ def test_five_lines_run_a_whole_study(tmp_path: Path) -> None:
 
 
 @pytest.mark.simulation
+@pytest.mark.slow
 def test_five_lines_run_a_whole_study_that_agrees_with_the_declared_truth(tmp_path: Path) -> None:
     assert read_preset("quick")[0].repeats == 10
     page = five_lines("", tmp_path)

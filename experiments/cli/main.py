@@ -256,10 +256,10 @@ def report(
     from experiments.driver import log_report, report_study
     from experiments.opening import open_request
     from experiments.progress import Screen
-    from mmcore.fingerprint import NUMERICS, runs_of
+    from mmcore.fingerprint import runs_of
 
-    options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
-    with runs_of(NUMERICS if numerics is None else numerics):
+    with runs_of(numerics):
+        options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
         request = open_request(study, context.obj, options)
         # Before the screen's clock ticks: beside another thread, a large report would be left to one processor.
         outcome = report_study(request, context.obj)

@@ -106,9 +106,9 @@ class Plan(Shown, Generic[Config]):
             return ()
         return (
             say(
-                "runs of this study were trained with version {earlier} of the numerics. This version of mmstudy computes "
-                "with version {now}, whose results differ: they are not mixed, and such runs are trained again. The old ones "
-                "stay in the home; mmstudy report STUDY --numerics {earlier} reports on them",
+                "runs of this study were trained with version {earlier} of the numerics. This version of mmstudy "
+                "computes with version {now}, whose results differ: they are not mixed, and such runs are trained "
+                "again. The old ones stay in the home; mmstudy report STUDY --numerics {earlier} reports on them",
                 earlier=self.earlier,
                 now=NUMERICS,
             ),

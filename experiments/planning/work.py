@@ -223,8 +223,8 @@ _RUN = 0.3
 """Opening the data, fitting normalisation and baselines, writing the record."""
 
 
-# bf16 against fp32 in one process, in turns, the same 16 configs (the same machine, which has bf16 units): products take
-# a seventh, and all else about as long. All are within 34 %.
+# bf16 against fp32 in one process, in turns, the same 16 configs (the same machine, which has bf16 units): products
+# take a seventh, and all else about as long. All are within 34 %.
 _BF16_CALLS = 1.05
 _BF16_PRODUCTS = 0.14
 

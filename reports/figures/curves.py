@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mmcore.language import say
 from reports.figures.base import FigureBase
-from reports.figures.marks import band, curve
+from reports.figures.marks import curves
 from reports.figures.style import MOST_ARMS, colour, legend_above, line, only_first, sheet, shortened
 from reports.model.verdict import measure_words
 from reports.numbers import opened, percent, prose
@@ -86,13 +86,14 @@ class LearningCurves(FigureBase):
         rows = 2 if self._has_loss() else 1
         figure, plots = sheet((5.2 if rows == 2 else 2.8) + 0.18 * len(arms), rows, sharex=True)
         top, bottom = plots[0], plots[-1]
-        for i, arm in enumerate(arms):
-            mine = frame.query("arm == @arm")
-            band(top, mine.query("curve == @self._score_column()"), "epoch", i, shortened(arm))
-            if rows == 2:
-                band(bottom, mine.query("curve == 'validation/loss'"), "epoch", i, shortened(arm))
-                train = mine.query("curve == 'train/loss'")
-                curve(bottom, train, "epoch", "mean", color=colour(i), linewidth=1.0, linestyle=line(i))
+        with curves(top) as scores, curves(bottom) as losses:
+            for i, arm in enumerate(arms):
+                mine = frame.query("arm == @arm")
+                scores.band(mine.query("curve == @self._score_column()"), "epoch", i, shortened(arm))
+                if rows == 2:
+                    losses.band(mine.query("curve == 'validation/loss'"), "epoch", i, shortened(arm))
+                    train = mine.query("curve == 'train/loss'")
+                    losses.curve(train, "epoch", "mean", color=colour(i), linewidth=1.0, linestyle=line(i))
         bottom.set(ylabel=say("loss"), xlabel=say("epoch"))
         top.set_ylabel(say("validation {score}", score=self._score_title()))
         bottom.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))

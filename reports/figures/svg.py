@@ -10,9 +10,14 @@ from __future__ import annotations
 import io
 import re
 import xml.etree.ElementTree as ElementTree
+from functools import lru_cache
+from typing import Any
 
-from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.backends.backend_mixed import MixedModeRenderer
+from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
 from matplotlib.figure import Figure as Drawing
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
 
 from reports.figures.base import FigureBase
 from reports.figures.measuring import ticks_measured_once
@@ -34,15 +39,43 @@ def rendered(figure: FigureBase) -> str:
 def to_svg(drawing: Drawing) -> str:
     """A standalone SVG without date or version, so that equal numbers give equal bytes."""
     buffer = io.StringIO()
-    dpi = drawing.dpi
+    dpi: Any = drawing.dpi
     with house_style(), ticks_measured_once(drawing):
         # ``savefig`` would draw twice, the first time for a layout that the one drawing makes as well.
-        FigureCanvasSVG(drawing).print_svg(buffer, metadata={"Date": None, "Creator": None})
+        canvas = _Canvas(drawing)
+        drawing.dpi = 72
+        width, height = drawing.get_size_inches()
+        page = _Svg(72 * width, 72 * height, buffer, image_dpi=dpi, metadata={"Date": None, "Creator": None})
+        canvas.renderer = MixedModeRenderer(drawing, width, height, dpi, page)
+        drawing.draw(canvas.renderer)
+        canvas.renderer.finalize()
     drawing.dpi = dpi
     svg = buffer.getvalue()
     # Ids are hashes of numbers to their last digit, which a solver of layouts rounds now this way and now that way.
     places = {found[2]: i for i, found in enumerate(_HASHED.finditer(svg))}
     return _HASHED.sub(lambda found: f"{found[1]}{places[found[2]]}", svg)
+
+
+class _Canvas(FigureCanvasSVG):
+    """Lays a figure out by the renderer that draws it: what one has measured another one does not know."""
+
+    renderer: Any
+
+    def get_renderer(self) -> Any:
+        return self.renderer
+
+
+class _Svg(RendererSVG):
+    """What figures have in common, such as numbers along an axis, is measured once for all of them."""
+
+    def get_text_width_height_descent(self, s: str, prop: FontProperties, ismath: Any) -> Any:
+        return _size(s, prop, ismath)
+
+
+@lru_cache(maxsize=4096)
+def _size(text: str, font: FontProperties, formula: Any) -> Any:
+    """Width, height and descent of a text. Matplotlib hands over a copy of the font, which nobody changes later."""
+    return TextToPath().get_text_width_height_descent(text, font, formula)
 
 
 def inline(svg: str, name: str, title: str, description: str) -> str:

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mmcore.language import say
 from reports.figures.base import FigureBase
-from reports.figures.marks import band
+from reports.figures.marks import curves
 from reports.figures.style import INK, MOST_ARMS, abreast, colour, legend_over_all, only_first, shortened
 from reports.records.frame import StudyResults
 
@@ -67,10 +67,11 @@ class LossWeights(FigureBase):
         figure, plots = abreast(arms, 1.0, 2.1, say("epoch"), say("weight"))
         for axes, arm in zip(plots, arms, strict=False):
             axes.axhline(1.0, color=INK, alpha=0.45, linewidth=0.9)
-            for j, component in enumerate(components):
-                mine = frame.loc[(frame["arm"] == arm) & (frame["component"] == component)]
-                # Further round the circle: the first arms of the other figures have the first colours.
-                band(axes, mine, "epoch", j, shortened(component), color=colour(j + 3), linewidth=1.7)
+            with curves(axes) as lines:
+                for j, component in enumerate(components):
+                    mine = frame.loc[(frame["arm"] == arm) & (frame["component"] == component)]
+                    # Further round the circle: the first arms of the other figures have the first colours.
+                    lines.band(mine, "epoch", j, shortened(component), color=colour(j + 3), linewidth=1.7)
             axes.margins(x=0.05)
             axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         legend_over_all(figure, 4, handlelength=2.6)

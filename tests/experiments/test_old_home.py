@@ -82,7 +82,9 @@ def test_a_plan_says_why_its_runs_are_trained_again_and_how_they_are_still_read(
 def test_numerics_that_never_were_are_refused(study: Path, version: int) -> None:
     told = mmstudy(Home(study.parent / "home"), "report", study, "--numerics", version)
     assert told.returncode == 2
-    assert f"no such version of the numerics; expected 1 to {NUMERICS}; found {version}" in " ".join(told.stderr.split())
+    assert f"no such version of the numerics; expected 1 to {NUMERICS}; found {version}" in " ".join(
+        told.stderr.split()
+    )
 
 
 def test_the_report_of_a_version_that_trained_nothing_says_so(study: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -245,6 +245,18 @@ def make_results(study: ResolvedStudy | None = None, **options: Any) -> StudyRes
     study = study or make_study()
     options.setdefault("effects", {study.arms[-1].name: {"active": 0.12, "position": 0.15}})
     return tidy(study, make_records(study, **options), QUALITY, ORIGIN)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def draws_alone() -> Iterator[None]:
+    """Reports are drawn by this process alone: copies of it share the processors that the other tests compute on.
+
+    That copies draw the same bytes is proved by ``test_several_processes_draw_the_same_figures``, and of a whole report
+    by ``test_same_bytes_in_every_process``, whose other process has its copies.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reports.output.drawing.copies", lambda: 0)
+        yield
 
 
 @pytest.fixture(scope="session")

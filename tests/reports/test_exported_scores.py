@@ -1,11 +1,14 @@
 """The scores that a study's report exports, judged like anyone's scores: the verdicts are the study's."""
 
 import pytest
+from factories.studies import blank_figures
 
 from experiments.judge import judge
 from mmcore.errors import ScoresError
 from reports.output.render import write_report
 from reports.summary.build import summarise
+
+__all__ = ["blank_figures"]
 
 
 def verdicts(found):

@@ -27,7 +27,7 @@ from reports.figures.across import VerdictsByPart
 from reports.figures.base import FigureBase
 from reports.figures.curves import LearningCurves
 from reports.figures.forest import Verdicts
-from reports.figures.marks import band, cells, curve, dots, shades, strands, trace
+from reports.figures.marks import bars, cells, curve, curves, dots, shades, strands, trace
 from reports.figures.style import PAPER, legend_over_all, sheet
 from reports.figures.svg import to_svg
 from reports.sections.build import figures as section_figures
@@ -49,7 +49,7 @@ BY_MATPLOTLIB = {
     (
         "reports.figures.marks",
         "plot",
-    ): "lines as they are, up to a thousand a page: seaborn takes ten times as long",
+    ): "lines as they are, up to a thousand a page: seaborn takes three to ten times as long",
     ("reports.figures.marks", "fill_between"): "seaborn's band is its own estimate",
     ("reports.figures.forest", "barh"): "the margin's bar lies around 0; seaborn's begin there",
     ("reports.figures.corpus_item", "pcolormesh"): "a column is as wide as its row lasts; seaborn's cells are equal",
@@ -166,7 +166,8 @@ def axes():
 def test_a_value_that_is_missing_leaves_a_gap(axes):
     mean = [1.0, 2.0, np.nan, 4.0, 5.0]
     table = pd.DataFrame({"epoch": range(5), "mean": mean, "low": mean, "high": mean})
-    band(axes, table, "epoch", 0, "arm")
+    with curves(axes) as lines:
+        lines.band(table, "epoch", 0, "arm")
     assert [line.get_xdata().tolist() for line in axes.lines] == [[0, 1], [3, 4]]
     legend_over_all(axes.figure)
     assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["arm"]
@@ -198,6 +199,49 @@ def test_a_trace_is_the_curve_of_seaborn(axes):
     for name in ("xydata", "color", "marker", "markersize", "markeredgewidth", "markeredgecolor", "linestyle", "label"):
         drawn = [repr(one[name]) for one in properties]
         assert drawn[:2] == drawn[2:] or name == "label"
+
+
+def test_curves_have_their_own_looks_and_their_order(axes):
+    x, looks = [0.0, 1.0, 2.0, 3.0], [{"color": "#112233", "linewidth": 2.0, "linestyle": (0, (5, 2)), "label": "a"}]
+    looks += [{"color": "#445566", "marker": "s", "drawstyle": "steps-post"}, {"color": "#778899", "zorder": 1}]
+    tables = [pd.DataFrame({"x": x, "y": y}) for y in ([1.0, np.nan, 3.0, 4.0], [np.inf, 2.0, 2.0, 2.0], [0.0] * 4)]
+    tables[2]["x"] = x[::-1]
+    with curves(axes) as lines:
+        for table, look in zip(tables, looks, strict=True):
+            lines.curve(table, "x", "y", **look)
+        assert not axes.lines
+    one_by_one = sheet(2.0)[1][0]
+    for table, look in zip(tables, looks, strict=True):
+        curve(one_by_one, table, "x", "y", **look)
+    drawn = [line.get_xydata().tolist() for line in axes.lines]
+    assert drawn[:2] == [[[0, 1]], [[2, 3], [3, 4]]]
+    assert drawn[2:] == [[[1, 2], [2, 2], [3, 2]], [[0, 0], [1, 0], [2, 0], [3, 0]]]
+    assert drawn == [line.get_xydata().tolist() for line in one_by_one.lines]
+    for name in ("color", "linewidth", "marker", "drawstyle", "zorder", "linestyle", "markeredgewidth"):
+        together, alone = ([line.properties()[name] for line in a.lines] for a in (axes, one_by_one))
+        assert together == alone
+    assert [line.get_label() for line in axes.lines[:2]] == ["a", "a"]
+    assert [line.get_color() for line in axes.lines] == ["#112233", "#112233", "#445566", "#778899"]
+    assert axes.lines[0]._dash_pattern == one_by_one.lines[0]._dash_pattern == (0, [10, 4])
+    lines.draw()
+    assert len(axes.lines) == 4, "a curve is drawn once"
+
+
+@pytest.mark.parametrize("heights", [[1.0, 0.0, np.nan, 2.0], [3.0]])
+def test_bars_stand_apart_on_zero(axes, heights):
+    x = 10.0 + 0.5 * np.arange(len(heights))
+    bars(axes, x, np.array(heights), 0.25, color="#112233", alpha=0.5)
+    (outline,) = axes.collections
+    assert to_hex(outline.get_facecolor()[0], keep_alpha=True) == "#11223380"
+    assert outline.get_linewidth().tolist() == [0]
+    (path,) = outline.get_paths()
+    for at, height in zip(x, np.nan_to_num(heights), strict=True):
+        places = (-0.21, -0.19, 0.0, 0.19, 0.21)
+        for shift, inside in zip(places, (False, True, True, True, False), strict=True):
+            assert path.contains_point((at + shift, 0.98 * height)) == (inside and height > 0)
+        assert not path.contains_point((at, 1.02 * height + 0.01))
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_xlim()[0] < x[0] - 0.2
 
 
 def test_marks_are_open_or_filled_row_by_row(axes):

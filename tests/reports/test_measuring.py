@@ -1,11 +1,14 @@
 """Ticks are placed and measured once where nothing changed, and the drawing is the same."""
 
+from collections import Counter
 from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axis import Axis
+from matplotlib.text import Text
+from matplotlib.textpath import TextToPath
 
 from reports.figures import svg
 from reports.figures.marks import curve
@@ -44,7 +47,27 @@ def named():
     return figure
 
 
-@pytest.mark.parametrize("drawing", [shared, logarithmic, named])
+def cut():
+    """Limits that leave ticks outside at both ends, also on an axis by log and on one that runs down."""
+    figure, (axes, other) = sheet(2.5, 2, 2)
+    axes.set_xscale("log")
+    curve(axes, pd.DataFrame({"x": np.geomspace(2.0, 3e5, 9), "y": np.arange(9.0)}), "x", "y", label="of it")
+    axes.set_xlim(2.0, 3e5)
+    other.plot([0.013, 0.987], [-0.4, 12345.6])
+    other.invert_yaxis()
+    return figure
+
+
+def bold():
+    """A tick that was chosen among all, also those outside of the view."""
+    figure, (axes,) = sheet(2.0)
+    axes.plot([0.1, 0.9], [0.1, 0.9])
+    axes.set_ylim(0.15, 0.95)
+    axes.get_yticklabels()[2].set_fontweight("bold")
+    return figure
+
+
+@pytest.mark.parametrize("drawing", [shared, logarithmic, named, cut, bold])
 def test_the_same_bytes_for_half_of_the_work(drawing, monkeypatch):
     calls = {"_update_ticks": 0, "_get_ticklabel_bboxes": 0}
 
@@ -69,6 +92,56 @@ def test_the_same_bytes_for_half_of_the_work(drawing, monkeypatch):
     theirs, usual = drawn()
     assert ours == theirs
     assert all(2 * work[name] <= usual[name] for name in calls), (work, usual)
+
+
+def test_ticks_outside_of_the_view_are_not_made():
+    with house_style():
+        figure = cut()
+    to_svg(figure)
+    outside = 0
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        locs, (low, high) = axis.get_majorticklocs(), sorted(axis.get_view_interval())
+        inside = [loc for loc in locs if low <= loc <= high]
+        assert len(axis.majorTicks) == max(1, len(inside))
+        outside += len(locs) - len(inside)
+    assert outside
+
+
+@pytest.mark.parametrize("drawing", [shared, logarithmic, named, cut])
+def test_a_label_is_laid_out_once(drawing, monkeypatch):
+    with house_style():
+        figure = drawing()
+    counts, lay_out = Counter(), Text._get_layout
+
+    def counted(text, renderer):
+        counts[text, text.get_text()] += 1
+        return lay_out(text, renderer)
+
+    monkeypatch.setattr(Text, "_get_layout", counted)
+    to_svg(figure)
+    labels = {tick.label1 for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in axis.majorTicks}
+    of_labels = [count for (text, _), count in counts.items() if text in labels]
+    assert len(of_labels) > 3
+    assert set(of_labels) == {1}
+    assert not [text for text in labels if "_get_layout" in vars(text)]
+
+
+def test_what_was_measured_for_one_figure_is_known_for_the_next(monkeypatch):
+    def drawn(size=None):
+        with house_style():
+            figure = shared()
+            if size:
+                figure.axes[0].set_title("one", fontsize=size)
+        return to_svg(figure)
+
+    first = drawn()
+    measured, measure = [], TextToPath.get_text_width_height_descent
+    note = lambda self, text, *how: (measured.append(text), measure(self, text, *how))[1]  # noqa: E731
+    monkeypatch.setattr(TextToPath, "get_text_width_height_descent", note)
+    assert drawn() == first
+    assert measured == []
+    assert drawn(23.5) != first
+    assert measured.count("one") == 1
 
 
 def test_what_changes_later_is_drawn_as_it_is():

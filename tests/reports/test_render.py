@@ -26,11 +26,12 @@ ROOT = Path(__file__).parents[2]
 HOSTILE = "<script>alert('x')</script>|`*_[a](http://evil.example)&\"'"
 
 
-@pytest.fixture
-def written(results_of, tmp_path):
+@pytest.fixture(scope="module")
+def written(results_of, tmp_path_factory):
+    """A report that tests read and leave as it is."""
     results = results_of()
     summary = summarise(results)
-    return summary, results, write_report(summary, results, tmp_path / "report")
+    return summary, results, write_report(summary, results, tmp_path_factory.mktemp("written") / "report")
 
 
 def test_json_is_the_stable_interface(summary_of):

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from mmcore.language import later, say
-from reports.figures.marks import curve, dots
+from reports.figures.marks import curves, dots
 from reports.figures.style import INK, MOST_ARMS, PAPER, colour, only_first, sheet, shortened
 from reports.numbers import prose
 from reports.sections.attention.figures_faithfulness import OfAttention
@@ -70,9 +70,10 @@ def _lines(axes: Axes, flows: list[tuple[str, str, float]]) -> None:
     last = max(column for column, _ in places)
     order = list(dict.fromkeys(a for a, _, _ in ends))
     points = pd.DataFrame(places, index=["x", "y"]).T
-    for a, b, share in ends:
-        look = {"linewidth": max(0.6, WIDEST * share), "alpha": 0.45, "zorder": 1, "solid_capstyle": "butt"}
-        curve(axes, points.loc[[a, b]], "x", "y", color=colour(order.index(a)), **look)
+    with curves(axes) as streams:
+        for a, b, share in ends:
+            look = {"linewidth": max(0.6, WIDEST * share), "alpha": 0.45, "zorder": 1, "solid_capstyle": "butt"}
+            streams.curve(points.loc[[a, b]], "x", "y", color=colour(order.index(a)), **look)
     lines = [(places[a], places[b]) for a, b, _ in ends]
     for (x, y), (_, _, share) in zip(_labels(lines, last), ends, strict=True):
         axes.text(

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from mmcore.language import later, say
-from reports.figures.marks import band
+from reports.figures.marks import curves
 from reports.figures.style import MOST_ARMS, abreast, legend_over_all, only_first
 from reports.numbers import percent, prose
 from reports.sections.attention.estimates import Compared
@@ -66,9 +66,10 @@ class AttentionReach(OfAttention):
             say("share"),
         )
         for axes, arm in zip(plots, arms, strict=True):
-            for i, words in enumerate(_WORDS.values()):
-                mine = frame.loc[(frame["arm"] == arm) & (frame["measure"] == words)]
-                band(axes, mine, "lag", i, say(words), markersize=4, markevery=1, linewidth=1.6)
+            with curves(axes) as lines:
+                for i, words in enumerate(_WORDS.values()):
+                    mine = frame.loc[(frame["arm"] == arm) & (frame["measure"] == words)]
+                    lines.band(mine, "lag", i, say(words), markersize=4, markevery=1, linewidth=1.6)
         # Of two or three repeats intervals can be so wide that they would flatten the lines.
         highest = float(frame["mean"].max())
         plots[0].set_ylim(0, 1.6 * highest if highest > 0 else 1.0)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Drawing
 
 from mmcore.language import later, say
 from reports.figures.base import FigureBase
-from reports.figures.marks import band
+from reports.figures.marks import curves
 from reports.figures.style import INK, MOST_ARMS, legend_over_all, only_first, sheet, shortened
 from reports.numbers import percent, prose
 from reports.records.frame import StudyResults
@@ -92,9 +92,10 @@ class CorruptionCurves(FigureBase):
         for axes, (kind, modality) in zip(plots, product(kinds, modalities), strict=True):
             axes.axhline(naive, color=INK, alpha=0.45, linewidth=0.9)
             mine = drawn.query("damage == @kind and modality == @modality")
-            for i, arm in enumerate(arms):
-                curve = mine.query("arm == @arm")
-                band(axes, curve, "level", i, shortened(arm), markersize=3.5, markevery=1, linewidth=1.5)
+            with curves(axes) as lines:
+                for i, arm in enumerate(arms):
+                    own = mine.query("arm == @arm")
+                    lines.band(own, "level", i, shortened(arm), markersize=3.5, markevery=1, linewidth=1.5)
             axes.grid(axis="y")
             axes.margins(x=0.04)
             axes.locator_params(axis="x", nbins=4)

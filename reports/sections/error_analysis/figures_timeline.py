@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -15,7 +14,7 @@ from mmcore.answers.answer import Answered
 from mmcore.answers.error_analysis import Case, ErrorsResult
 from mmcore.answers.parts import Numbers
 from mmcore.language import later, say
-from reports.figures.marks import dots, own_names, trace
+from reports.figures.marks import bars, dots, trace
 from reports.figures.style import INK, colour, line, marker, shortened
 
 HEIGHTS = {"lines": 1.3, "features": 0.75, "gates": 0.9, "shares": 0.9, "attention": 0.8}
@@ -137,9 +136,7 @@ class Timeline:
         if part == "attention" and (seen := self.inside.attention):
             for one in seen.rows:
                 if not stream(one.place):
-                    look = {"color": INK, "saturation": 1, "alpha": 0.55, "native_scale": True}
-                    with own_names(axes):
-                        sns.barplot(x=self.x, y=np.nan_to_num(np.array(one.row)), ax=axes, **look)
+                    bars(axes, self.x, np.array(one.row), self.half, color=INK, alpha=0.55)
             axes.axvline(float(self.x[seen.at]), color=INK, linewidth=0.9, linestyle=":")
 
     def _curve(self, axes: Axes, values: Numbers, color: str, **look: Any) -> None:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from mmcore.language import later, say
-from reports.figures.marks import band
+from reports.figures.marks import curves
 from reports.figures.style import INK, MOST_ARMS, abreast, legend_over_all, only_first, shortened
 from reports.numbers import prose
 from reports.records.frame import StudyResults
@@ -161,9 +161,10 @@ def _by_arm(
     for axes, arm in zip(plots, arms, strict=True):
         if len(arms) == 1:
             axes.set_title("", loc="left")
-        for i, gate in enumerate(gating.all_gates[:MOST_GATES]):
-            mine = frame.loc[(frame["arm"] == arm) & (frame["gate"] == gate)]
-            usual = {"color": shade(gating, gate), "marker": "", "linewidth": 1.7}
-            band(axes, mine, column, i, shortened(gate), **(usual | look))
+        with curves(axes) as lines:
+            for i, gate in enumerate(gating.all_gates[:MOST_GATES]):
+                mine = frame.loc[(frame["arm"] == arm) & (frame["gate"] == gate)]
+                usual = {"color": shade(gating, gate), "marker": "", "linewidth": 1.7}
+                lines.band(mine, column, i, shortened(gate), **(usual | look))
     legend_over_all(figure, 4)
     return figure, plots

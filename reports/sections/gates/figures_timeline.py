@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Drawing
 
 from mmcore.answers.gates import TargetLine, Timeline
 from mmcore.language import later, say
-from reports.figures.marks import curve, dots
+from reports.figures.marks import Curves, curves, dots
 from reports.figures.style import INK, colour, legend_over_all, line, sheet, shortened
 from reports.numbers import prose
 from reports.records.frame import StudyResults
@@ -102,21 +102,24 @@ class GateTimeline(OfGates):
         heights = [2.2, *[0.8] * len(features), *[1.2] * len(targets)]
         figure, lanes = sheet(0.9 + 0.72 * sum(heights), len(heights), sharex=True, height_ratios=heights)
 
-        def line_of(axes: Axes, lane: str, name: str, **look: Any) -> None:
+        def line_of(lines: Curves, lane: str, name: str, **look: Any) -> None:
             part = frame.loc[(frame["lane"] == lane) & (frame["name"] == name)]
-            curve(axes, part, "time", "value", **look)
+            lines.curve(part, "time", "value", **look)
 
-        for i, m in enumerate(gates):
-            look = {"color": shade(gating, m), "linestyle": line(i), "label": shortened(m)}
-            line_of(lanes[0], "gates", m, linewidth=1.6, **look)
+        with curves(lanes[0]) as lines:
+            for i, m in enumerate(gates):
+                look = {"color": shade(gating, m), "linestyle": line(i), "label": shortened(m)}
+                line_of(lines, "gates", m, linewidth=1.6, **look)
         lanes[0].set_ylabel(say("gate"))
         for axes, m in zip(lanes[1:], features, strict=False):
-            line_of(axes, "features", m, color=shade(gating, m), linewidth=1.3)
+            with curves(axes) as lines:
+                line_of(lines, "features", m, color=shade(gating, m), linewidth=1.3)
             _note(axes, timeline.features[m].name or say("length of {modality}", modality=m))
         for axes, target in zip(lanes[1 + len(features) :], targets, strict=False):
             look = {"color": INK, "drawstyle": "steps-mid", "linewidth": 1.1, "alpha": 0.8}
-            line_of(axes, "true", target.parameter, **look)
-            line_of(axes, "predicted", target.parameter, color=colour(0), linewidth=1.5)
+            with curves(axes) as lines:
+                line_of(lines, "true", target.parameter, **look)
+                line_of(lines, "predicted", target.parameter, color=colour(0), linewidth=1.5)
             _note(axes, _target_words(target))
             if target.kind != "continuous":
                 axes.set_ylim(-0.08, 1.25)

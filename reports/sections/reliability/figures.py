@@ -13,7 +13,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from mmcore.language import later, say
 from reports.figures.base import FigureBase
-from reports.figures.marks import band, curve, sign
+from reports.figures.marks import Curves, sign
 from reports.figures.style import INK, MOST_ARMS, colour, line, marker, only_first, sheet, shortened
 from reports.numbers import number, prose
 from reports.records.frame import StudyResults
@@ -98,7 +98,8 @@ class Reliability(FigureBase):
 
 def _plot(figure: Drawing, axes: Axes, frame: pd.DataFrame, arms: list[str], longest: int) -> None:
     start = min([*frame["confidence"], *frame["accuracy"], 0.9])
-    curve(axes, pd.DataFrame({"x": [start, 1], "y": [start, 1]}), "x", "y", color=INK, alpha=0.45, linewidth=0.9)
+    lines = Curves(axes)
+    lines.curve(pd.DataFrame({"x": [start, 1], "y": [start, 1]}), "x", "y", color=INK, alpha=0.45, linewidth=0.9)
     for i, arm in enumerate(arms):
         mine = frame.query("arm == @arm")
         if mine.empty:
@@ -108,9 +109,12 @@ def _plot(figure: Drawing, axes: Axes, frame: pd.DataFrame, arms: list[str], lon
         label = f"{shortened(arm, longest)} {number(mine['ece'].iloc[0])}"
         shown = mine.query("count >= @FEWEST")
         if shown.empty:
+            # The legend has the order in which the arms are drawn.
+            lines.draw()
             sign(axes, label, color=colour(i), linestyle=line(i), marker=marker(i), markersize=5.5, linewidth=1.5)
         else:
-            band(axes, shown, "confidence", i, label, y="accuracy", **look)
+            lines.band(shown, "confidence", i, label, y="accuracy", **look)
+    lines.draw()
     axes.set_xlabel(say("confidence"))
     axes.grid()
     # Inches below the plot, whatever the layout makes of the plot's size.

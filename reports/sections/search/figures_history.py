@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mmcore.language import later, say
 from reports.figures.base import FigureBase
-from reports.figures.marks import band, curve, dots, intervals, name_rows
+from reports.figures.marks import curve, curves, dots, intervals, name_rows
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, colour, legend_above, only_first, sheet, shortened
 from reports.numbers import prose
 from reports.records.frame import StudyResults
@@ -95,8 +95,9 @@ class BestOfN(FigureBase):
         """All searches in one plot."""
         frame = self.frame()
         figure, (axes,) = sheet(3.4)
-        for i, arm in enumerate(list(dict.fromkeys(frame["arm"]))[:MOST_ARMS]):
-            band(axes, frame.query("arm == @arm"), "n", i, shortened(arm), alpha=0.14, linewidth=1.7)
+        with curves(axes) as lines:
+            for i, arm in enumerate(list(dict.fromkeys(frame["arm"]))[:MOST_ARMS]):
+                lines.band(frame.query("arm == @arm"), "n", i, shortened(arm), alpha=0.14, linewidth=1.7)
         axes.set(xlabel=say("trials"), ylabel=_short(self.searches))
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         axes.grid(axis="y")
