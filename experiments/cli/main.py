@@ -108,8 +108,7 @@ def _home(
         bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=print_version)
     ] = False,
 ) -> None:
-    # A language that MMSTUDY_LANG names in vain is refused before any work.
-    language()
+    language()  # One that MMSTUDY_LANG names in vain is refused before any work.
     check_texts({"home": home, "storage": storage})
     if storage is not None:
         os.environ["MMSTUDY_STORAGE"] = storage
