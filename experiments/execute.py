@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -253,21 +253,13 @@ def _train(
 def tidy(workdir: Path, done: bool) -> None:
     """Delete the files of a run that no study needs; the caller holds its lock, and its training is over.
 
-    Half-written files of killed processes are deleted. A finished training keeps its last checkpoint, since it may be
-    tested in another way, but without the optimiser's state: two numbers per weight that only further epochs need.
+    They are half-written files of killed processes, and the error of an earlier attempt. A finished training keeps its
+    last checkpoint, since it may be tested in another way.
     """
     _remove_torn(workdir)
-    last = workdir / CHECKPOINTS / "last.pt"
-    if not done:
-        return
-    # Of an attempt that failed for a reason that is gone, a full disk say.
-    (workdir / ERROR).unlink(missing_ok=True)
-    if not last.exists():
-        return
-    import torch
-
-    content = torch.load(last, map_location="cpu", weights_only=True)
-    _rewrite(last, content | {"optimiser": content["optimiser"] | {"state": {}}})
+    if done:
+        # Of an attempt that failed for a reason that is gone, a full disk say.
+        (workdir / ERROR).unlink(missing_ok=True)
 
 
 def _torn(workdir: Path) -> list[Path]:
@@ -295,12 +287,6 @@ def _tidy_up_after_others(folder: Path) -> None:
     if _torn(folder):
         with contextlib.suppress(Timeout), FileLock(folder / LOCK, timeout=0):
             _remove_torn(folder)
-
-
-def _rewrite(path: Path, content: Mapping[str, object]) -> None:
-    from mmcore.training.checkpoint import save_checkpoint
-
-    save_checkpoint(path, content)
 
 
 def write_result(result: Record, workdir: Path, study: str, arm: str, started: datetime, about: Environment) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
+from functools import cache
 
 import psutil
 
@@ -27,7 +28,7 @@ class Owner:
     @classmethod
     def me(cls) -> Owner:
         """This process."""
-        return cls(socket.gethostname(), os.getpid(), *_start_of(psutil.Process()))
+        return cls(socket.gethostname(), os.getpid(), *_my_start(os.getpid()))
 
     @property
     def here(self) -> bool:
@@ -58,6 +59,12 @@ class Owner:
         if self.since_boot is None or other.since_boot is None:
             return False
         return abs(self.since_boot - other.since_boot) < 1.0
+
+
+@cache
+def _my_start(pid: int) -> tuple[float, float]:
+    """When this process began; a copy of it has another number. Asked for with every look at what others do."""
+    return _start_of(psutil.Process(pid))
 
 
 def _start_of(process: psutil.Process) -> tuple[float, float]:

@@ -96,6 +96,7 @@ def _import_drivers() -> None:
     from sqlalchemy.orm import configure_mappers
 
     import experiments.best_models
+    import experiments.cli.help
     import experiments.cli.main
     import experiments.corpus
     import experiments.driver
@@ -103,7 +104,8 @@ def _import_drivers() -> None:
     import experiments.launchers.worker
     import experiments.tracking.models
     import experiments.tracking.store
-    import experiments.tuning.tune  # noqa: F401
+    import experiments.tuning.importance
+    import experiments.tuning.tune
     import reports
     from experiments.environment import environment
     from reports.figures import base, svg
@@ -122,6 +124,7 @@ def _import_drivers() -> None:
             templates.get_template(name)
     configure_mappers()
     environment()
+    experiments.cli.help.built(experiments.cli.main.app)
 
 
 def _reap(asking: dict[int, socket.socket]) -> None:

@@ -6,10 +6,12 @@ import inspect
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
 from mmcore.language import VARIABLE, known, language, later, say
 from reports.lines import padded, wrapped
@@ -80,6 +82,12 @@ class SpokenGroup(TyperGroup):
         if found is not None:
             _let_speak(found)
         return found
+
+
+@cache
+def built(app: typer.Typer) -> Any:
+    """The command with all its verbs, once in a process: typer would build it from their signatures for each call."""
+    return get_command(app)
 
 
 def _let_speak(command: Any) -> None:

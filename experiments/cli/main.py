@@ -17,7 +17,7 @@ from experiments.cli.compare import compare
 from experiments.cli.data import Format, data
 from experiments.cli.doctor import doctor, print_version
 from experiments.cli.export import export
-from experiments.cli.help import SpokenGroup, use_language
+from experiments.cli.help import SpokenGroup, built, use_language
 from experiments.cli.home import home
 from experiments.cli.judge import judge
 from experiments.cli.options import (
@@ -108,8 +108,7 @@ def _home(
         bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=print_version)
     ] = False,
 ) -> None:
-    # A language that MMSTUDY_LANG names in vain is refused before any work.
-    language()
+    language()  # One that MMSTUDY_LANG names in vain is refused before any work.
     check_texts({"home": home, "storage": storage})
     if storage is not None:
         os.environ["MMSTUDY_STORAGE"] = storage
@@ -388,7 +387,7 @@ def main() -> None:
     """Entry point."""
     # The interpreter looks through all objects before it ends, for a second where drawing and tracking are imported.
     atexit.register(gc.freeze)
-    guarded(lambda: app(args=own_options_first(_arguments()), standalone_mode=True))
+    guarded(lambda: built(app)(args=own_options_first(_arguments()), standalone_mode=True))
 
 
 def _arguments() -> list[str]:

@@ -10,7 +10,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from experiments.owner import Owner
 from mmcore.config import Overrides
@@ -31,7 +31,7 @@ class TrialScores(BaseModel):
     """
 
     repeats: tuple[tuple[float, ...], ...] = ()
-    components: dict[str, dict[str, float]] = {}
+    components: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 
 class TrialNotes(BaseModel):
@@ -56,7 +56,7 @@ class TrialNotes(BaseModel):
     """A counter that its owner increases, as a sign of life."""
     closed: str | None = None
     """Why it was closed without a result: ``died``, ``interrupted``, ``unused``, ``twin``, or what went wrong."""
-    settings: Overrides = {}
+    settings: Overrides = Field(default_factory=dict)
     """The overrides that its parameters mean."""
     fingerprints: tuple[str, ...] = ()
     """Its runs, by repeat."""
@@ -64,11 +64,11 @@ class TrialNotes(BaseModel):
     """Epochs of each run that it took, in order."""
     epochs_full: int | None = None
     """Epochs that it would take without pruning; None where its settings could not be built."""
-    scores: TrialScores = TrialScores()
+    scores: TrialScores = Field(default_factory=TrialScores)
     """What its finished repeats scored."""
-    proposed: Kept = {}
+    proposed: Kept = Field(default_factory=dict)
     """What the sampler kept of it as it was proposed."""
-    ended: Kept = {}
+    ended: Kept = Field(default_factory=dict)
     """What sampler and pruner kept of it as it ended."""
 
     def attributes(self) -> dict[str, object]:

@@ -58,12 +58,14 @@ def rank_of(trial: optuna.Trial | FrozenTrial) -> int:
 
 def proposals(trials: Sequence[FrozenTrial]) -> dict[int, FrozenTrial]:
     """The last trial of each proposal, by rank; trials that were closed unused are left out."""
-    last: dict[int, FrozenTrial] = {}
+    last: dict[int, tuple[FrozenTrial, str | None]] = {}
     for trial in sorted(trials, key=lambda trial: trial.number):
         notes = notes_of(trial)
         if notes.rank is not None and notes.closed != TWIN:
-            last[notes.rank] = trial
-    return {rank: last[rank] for rank in sorted(last) if notes_of(last[rank]).closed != UNUSED}
+            last[notes.rank] = (trial, notes.closed)
+    return {
+        rank: trial for rank, (trial, closed) in sorted(last.items(), key=lambda entry: entry[0]) if closed != UNUSED
+    }
 
 
 def is_open(trial: FrozenTrial) -> bool:
@@ -242,8 +244,8 @@ class Watch:
 
 def _patience(trial: FrozenTrial) -> float | None:
     """Seconds after which a trial without a change is lost; None: others end it, or one sees whether they live."""
-    owner = notes_of(trial).process
     if trial.state == TrialState.RUNNING:
+        owner = notes_of(trial).process
         if owner is None:
             return HALF_DONE_SECONDS
         return None if owner.here else SILENT_SECONDS
@@ -264,8 +266,10 @@ def _was_cut_short(trial: FrozenTrial) -> bool:
 
 def _is_half_done(trial: FrozenTrial) -> bool:
     """Whether the last trial of a proposal must be done again and the new trial is still missing."""
+    if not _was_cut_short(trial):
+        return False
     owner = notes_of(trial).process
-    return _was_cut_short(trial) and (owner is None or owner.here)
+    return owner is None or owner.here
 
 
 def _queue_again(study: StoredStudy, trial: FrozenTrial) -> None:

@@ -167,7 +167,10 @@ def judge_epoch(state: State, row: dict[str, float], tally: Tally, selection: Se
 
 
 def keep_epoch(state: State, row: dict[str, float], config: RunConfig, fingerprint: str, folder: Path) -> None:
-    """Append an epoch's row to the history, and write history and checkpoints."""
+    """Append an epoch's row to the history, and write history and checkpoints.
+
+    The checkpoint of the last epoch is without the optimiser's state: two numbers a weight, for further epochs alone.
+    """
     checkpoints = folder / "checkpoints"
     state.history.append(row)
     weights = {"fingerprint": fingerprint, "epoch": state.epoch, "model": state.model.state_dict()}
@@ -177,7 +180,7 @@ def keep_epoch(state: State, row: dict[str, float], config: RunConfig, fingerpri
     if every is not None and state.epoch % every == 0:
         save_checkpoint(checkpoints / f"epoch_{state.epoch:04d}.pt", weights)
     write_history(folder / "history.json", state.history)
-    save_checkpoint(checkpoints / "last.pt", weights | _resumable(state))
+    save_checkpoint(checkpoints / "last.pt", weights | _resumable(state, config.training))
 
 
 def train_epoch(
@@ -253,9 +256,12 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def _resumable(state: State) -> dict[str, object]:
+def _resumable(state: State, config: TrainingConfig) -> dict[str, object]:
     saved = {name: getattr(state, name) for name in _SAVED}
-    parts = {"optimiser": state.optimiser.state_dict(), "weighting": state.weighting.state()}
+    optimiser = state.optimiser.state_dict()
+    if state.finished(config):
+        optimiser |= {"state": {}}
+    parts = {"optimiser": optimiser, "weighting": state.weighting.state()}
     packed = {"packed": state.packed} if state.packed else {}
     return {**saved, **parts, **packed, "seconds": state.elapsed()}
 

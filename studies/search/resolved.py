@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypedDict
 
 from mmcore.config import EvaluationConfig, ForeignConfig, Overrides, Plain, RunConfig, flat, override
@@ -61,9 +62,9 @@ class ArmSearch:
     space: Space
     runner: AnyRunner | None = None
 
-    @property
+    @cached_property
     def plain(self) -> Plain:
-        """The arm's config as nested plain values."""
+        """The arm's config as nested plain values; callers must not change them."""
         config = self.config
         return nested(config.settings) if isinstance(config, ForeignConfig) else config.model_dump(mode="json")
 

@@ -102,7 +102,7 @@ def test_a_study_of_the_new_corpus_agrees_with_the_truth(raw: Path, home: Home, 
     study |= {"repeats": 10, "base": SMALL, "analyses": []}
     path = tmp_path / "modalities.yaml"
     path.write_text(yaml.safe_dump(study))
-    done = mmstudy(home, "run", path, "--corpus", out)
+    done = mmstudy(home, "run", path, "--corpus", out, "--pack", "10")
     assert done.returncode == 0, done.stderr
     (report,) = home.root.glob("reports/modalities*/report.json")
     comparisons = json.loads(report.read_text(encoding="utf-8"))["comparisons"]

@@ -73,7 +73,7 @@ def interrupted(*_: object, **__: object) -> NoReturn:
 
 
 def test_ctrl_c_is_one_line_while_a_command_reads_its_words(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.cli.main.app", interrupted)
+    monkeypatch.setattr("experiments.cli.main.built", lambda app: interrupted)
     told = mmstudy(home, "plan", "fusion")
     assert (told.returncode, told.stdout) == (130, "")
     assert told.stderr.strip() == "interrupted; finished work is kept, and the same command resumes"
