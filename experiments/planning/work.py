@@ -207,15 +207,15 @@ class Guess:
 START = 4.0
 """Until workers have imported their libraries."""
 
-# Fitted to relative error over steps of 16 configs, width 16 to 256, by CPU time (AMD EPYC, torch 2.13, one thread,
-# products by oneDNN): all are within 36 %. The quick preset's on its own corpus is guessed a quarter too long.
-_STEP = 1.9e-3
-_LAYER = 5.5e-4
-_PRODUCT = 6.5e-12
-_NUMBER = 3.8e-9
-_PARAMETER = 1.5e-9
-_SCORED_LAYER = 3.5e-4
-_SCORED = 8e-3
+# Least squares on relative error over steps and scorings of 24 configs, width 16 to 256, by CPU time (AMD EPYC, torch
+# 2.13, one thread, products by oneDNN; python -m benchmarks.recorded_times): all are within 43 %.
+_STEP = 1.2e-3
+_LAYER = 6.0e-4
+_PRODUCT = 7.0e-12
+_NUMBER = 3.6e-9
+_PARAMETER = 1.3e-9
+_SCORED_LAYER = 1.2e-4
+_SCORED = 2.1e-3
 _SCORED_NUMBER = 0.9e-9
 _EPOCH = 0.03
 """Checkpoints, history and the tracking store, once an epoch."""
