@@ -195,10 +195,10 @@ def _run(
     validation = data.loader("validation", split.validation).keep(pinned=device.type == "cuda")
 
     judged = (*store, config.repeat, config.model_dump_json(include={"data", "task", "metrics"}))
-    baselines = once(
+    baselines = data.shared(
         "baselines", judged, lambda: fit_baselines(data.targets_only(split.train).batches(), targets, task)
     )
-    naive = once("naive", (*judged, split.validation), lambda: data.naive(baselines, split.validation))
+    naive = data.shared("naive", (*judged, split.validation), lambda: data.naive(baselines, split.validation))
     chosen_by = Selection(selection_metric(config, schema), naive)
     objective = build_objective(config.loss, targets, data.targets_only(split.train).batches())
 
@@ -258,7 +258,7 @@ def _run(
         scores = score_rows("validation", asked[0][1].result(), naive)
         if config.evaluation.test:
             tally = asked[1][1].result()
-            naive = once("naive", (*judged, split.test), lambda: data.naive(baselines, split.test))
+            naive = data.shared("naive", (*judged, split.test), lambda: data.naive(baselines, split.test))
             scores += score_rows("test", tally, naive)
             scored = data.scored(tally, split.test)
             items = item_rows(scored, data.names, data.groups, tally, naive)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from mmcore.data.prepared import Prepared
 from mmcore.errors import SplitError
 from mmcore.events import Note, OnEvent
 from mmcore.language import say
+from mmcore.once import Made, once
 from mmcore.training.baselines import Baseline
 from mmcore.training.custom_metrics import CustomMetrics
 from mmcore.training.evaluation import MODEL, Naive, Pass, Predict, evaluate
@@ -92,6 +93,24 @@ class Data:
     def a_pass(self, detailed: bool = True, by_item: bool = False) -> Pass:
         """A pass to which predictions are added from outside."""
         return Pass(Tally(self.targets, self.complete, self.deviation_P, detailed, by_item, self.own))
+
+    def shared(self, what: str, given: tuple[Hashable, ...], make: Callable[[], Made]) -> Made:
+        """A result of passes over the corpus that runs share, see :func:`mmcore.once.once`.
+
+        The windows that it rests on count as read, whoever read them.
+        """
+        fresh = False
+
+        def counted() -> tuple[Made, np.ndarray]:
+            nonlocal fresh
+            fresh, before_I = True, self.read_I.copy()
+            made = make()
+            return made, self.read_I - before_I
+
+        made, read_I = once(what, given, counted)
+        if not fresh:
+            self.read_I += read_I
+        return made
 
     def windows_read(self, items: Sequence[int]) -> int:
         """Windows of these items that any pass has read so far, each time that it was read."""

@@ -76,6 +76,7 @@ def test_a_fusion_a_model_a_metric_and_a_loss_run_as_arms_beside_ours(
 ) -> None:
     outcome = run_study(str(study), home.root, Options(corpus=tiny_corpus, workers=1))
     assert outcome.failed == 0
+    assert outcome.mirrored is None
     assert [row.name for row in outcome.summary.arms] == ["ours", "fusion", "model", "loss"]
     told = json.loads((outcome.report.parent / "report.json").read_text(encoding="utf-8"))
     assert told["metric"] == "absolute"

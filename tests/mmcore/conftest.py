@@ -38,6 +38,14 @@ EDITING_SCHEMA = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test gets what the runs of another one have computed."""
+    from mmcore import once
+
+    monkeypatch.setattr(once, "_kept", type(once._kept)())
+
+
 def write_corpus(folder: Path, schema: dict, tables: dict[str, dict[str, pd.DataFrame]], items: pd.DataFrame) -> Path:
     """A corpus of format 1: name of modality or target → item → table."""
     folder.mkdir(parents=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,7 @@ from mmcore.config import RunConfig
 from mmcore.data.prepare import prepare
 from mmcore.once import MOST, once
 from mmcore.record import Record
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_kept", type(module._kept)())
+from mmcore.scoring import Data
 
 
 def test_the_latest_results_are_kept_and_errors_are_not() -> None:
@@ -76,3 +72,22 @@ def test_arms_of_one_repeat_share_their_yardsticks_and_lose_nothing(
 def naive_rows(record: Record) -> list[tuple[object, ...]]:
     """The scores of the baselines."""
     return [astuple(row) for row in record.scores if row.baseline]
+
+
+def test_what_a_shared_result_read_counts_as_read_by_all(
+    editing_corpus: Path, config: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record proves by such counts that no test item was read before the epoch was chosen."""
+    prepared = prepare(editing_corpus, config(editing_corpus).data, tmp_path / "prepared")
+    seen: list[list[int]] = []
+    chosen = Data.windows_read
+
+    def noted(data: Data, items: Sequence[int]) -> int:
+        seen.append(data.read_I.tolist())
+        return chosen(data, items)
+
+    monkeypatch.setattr(Data, "windows_read", noted)
+    for folder in ("first", "second"):
+        run_module.run(config(editing_corpus, training__epochs=1), tmp_path / folder, prepared=prepared)
+    assert seen[0] == seen[1]
+    assert sum(seen[0]) > 0

@@ -13,7 +13,6 @@ import pytest
 import torch
 from factories.packing import opened, operations, packed, same
 
-from mmcore import once
 from mmcore.data.prepare import prepare
 from mmcore.errors import PartError, RunStopped, TrainingDiverged
 from mmcore.events import EpochDone, Note, ignore
@@ -255,8 +254,6 @@ def test_order_of_windows_is_that_of_the_run_alone(config: Build, ragged: Any, t
     alone = [next(each) for each in opened(configs, tmp_path / "alone", store)]
     for member in alone:
         train_epoch(member.state, member.loader, member.config, member.objective, ignore)
-    # What the naive predictors read is read by those who fit them.
-    once._kept.clear()
     members = [next(each) for each in opened(configs, tmp_path / "packed", store)]
     Pack(members).train({})
     for one, other in zip(alone, members, strict=True):
