@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from experiments.home import Home, sqlite_uri
+from experiments.unwarned import unwarned
 from mmcore.errors import StoreError
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -23,9 +23,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # Lines about each run that a server closes would stand in the middle of --format json.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
-with warnings.catch_warnings():
-    # mlflow's dependencies announce their own deprecations on import; nothing a user of mmstudy can act on.
-    warnings.simplefilter("ignore")
+# Mlflow's dependencies announce their own deprecations on import; nothing a user of mmstudy can act on.
+with unwarned():
     from mlflow.entities import (
         Dataset,
         DatasetInput,
@@ -116,8 +115,7 @@ def talking(uri: str, what: str) -> Iterator[None]:
 
 def modelling() -> tuple[ModuleType, ModuleType, ModuleType]:
     """MLflow's modules for models: ``pyfunc``, ``models`` and ``types``; they take a second to import."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with unwarned():
         import mlflow.models
         import mlflow.pyfunc
         import mlflow.types

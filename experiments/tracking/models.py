@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from experiments.tracking.client import LoggedModelOutput, Metric, Run
 from experiments.tracking.connection import ARM, FINGERPRINT, KEY, PARENT, STUDY, SUPERSEDED
 from experiments.tracking.names import LARGEST_BATCH, chunks, key_of, short
 from experiments.tracking.store import Store
+from experiments.unwarned import unwarned
 from mmcore.errors import StoreError
 
 SERVED = Path(__file__).with_name("served.py")
@@ -75,8 +75,7 @@ def write_model(served: Served, folder: Path) -> None:
         types.Schema(inputs), types.Schema(outputs),
         types.ParamSchema([types.ParamSpec("classes", types.DataType.boolean, False)]),
     )  # fmt: skip
-    with warnings.catch_warnings(), mlflow.requirements_as_given():
-        warnings.simplefilter("ignore")
+    with unwarned(), mlflow.requirements_as_given():
         pyfunc.save_model(
             path=str(folder),
             python_model=str(SERVED),
