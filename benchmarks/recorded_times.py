@@ -4,8 +4,7 @@
 
 FILE (default: that of the tests) says which configs: some for the seconds of one step of the optimiser and of scoring
 the validation windows, some for those of a whole run. They are processor seconds of one thread, written back to the
-file. Take them on a quiet machine: other processes slow the caches
-down.
+file. Take them on a quiet machine: other processes slow the caches down.
 
 Then fit the constants of ``experiments.planning.work`` to them, and raise its ``FORMULA``.
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,6 +12,7 @@ from experiments.planning.plan import AnyPlan
 from experiments.planning.request import AnyConfig, PlannedRun
 from experiments.records import RECORD, read_columns
 from mmcore.forked import Copy, CopyFailedError, copies
+from mmcore.garbage import without_collection
 from reports.records.collected import Collected
 from studies.resolved import AnyStudy
 
@@ -84,15 +84,3 @@ def _add(collected: Collected, runs: Sequence[PlannedRun[AnyConfig]], home: Home
         if found is not None:
             # One training may serve arms of several names; here it is the arm of this study.
             collected.add(replace(found[0], arm=run.arm), found[1])
-
-
-@contextlib.contextmanager
-def without_collection() -> Iterator[None]:
-    """Pause the garbage collector: all of the millions of small objects stay alive, so collecting only costs time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -101,7 +101,7 @@ class Plan(Shown, Generic[Config]):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """That runs are to be trained again which an earlier version of mmstudy has trained; () if there are none."""
+        """Says that runs of an earlier version of the numerics are trained again; () if there are none."""
         if self.earlier is None:
             return ()
         return (

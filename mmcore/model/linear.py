@@ -69,7 +69,7 @@ def _suits(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
 
 
 def _watched() -> bool:
-    """Whether somebody stands between a function and its kernel who knows torch's own operators alone."""
+    """Whether something is active that knows torch's own operators alone: a compiler, ``torch.func``, or a mode."""
     return (
         torch.compiler.is_compiling()
         or torch._C._are_functorch_transforms_active()

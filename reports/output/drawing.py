@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mmcore.forked import Copy, CopyFailedError, copies
+from mmcore.garbage import without_collection
 from mmcore.language import say
 from reports.model.report import Summary
 from reports.output.tables import without_formulas
@@ -96,7 +96,7 @@ def _drawn(figures: Sequence[FigureBase]) -> Iterator[Drawn | None]:
     from reports.output.drawable import has_content
 
     drawn = 0
-    with _garbage_waits():
+    with without_collection():
         for figure in figures:
             if not has_content(figure):
                 yield None
@@ -108,18 +108,6 @@ def _drawn(figures: Sequence[FigureBase]) -> Iterator[Drawn | None]:
             if not drawn % TOGETHER:
                 gc.collect()
             yield Drawn(figure.name, title, figure.description, svg, embedded, _csv(figure.frame()))
-
-
-@contextmanager
-def _garbage_waits() -> Iterator[None]:
-    """No garbage is looked for within."""
-    looked_for = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if looked_for:
-            gc.enable()
 
 
 def _csv(frame: pd.DataFrame) -> str:

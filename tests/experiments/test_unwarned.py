@@ -11,7 +11,7 @@ from experiments.unwarned import unwarned
 
 
 def test_another_thread_that_puts_its_filters_back_does_not_let_warnings_through() -> None:
-    """As while figures are drawn by one thread, and the tracking store is told of models by another."""
+    """One thread draws figures while another one logs models."""
     inside, restored = threading.Event(), threading.Event()
     raised: list[BaseException] = []
 
