@@ -15,6 +15,8 @@ import psutil
 import pytest
 from hypothesis import settings
 
+from mmcore.garbage import keep
+
 # How long an example takes says more of the machine's other work than of the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -58,6 +60,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """What collecting left stays to the end: the garbage collector need not go through it again in every test."""
     gc.collect()
-    gc.freeze()
+    keep()
     gc.set_threshold(100_000, 10, 50)
     gc.enable()

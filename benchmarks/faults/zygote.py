@@ -26,6 +26,7 @@ from typing import Any, TextIO, get_args
 
 from benchmarks.faults import moments
 from benchmarks.faults.started import Roles
+from mmcore.garbage import keep
 
 _SET_CHILD_SUBREAPER = 36
 
@@ -44,7 +45,7 @@ def serve(address: str, roles: Roles) -> Callable[[], None]:
     if roles != "workers":
         _import_drivers()
     gc.collect()
-    gc.freeze()
+    keep()
     # Processes that lose their parent become this one's children, so that orphans are found.
     ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -31,10 +31,12 @@ def initialise(model: nn.Module, repeat: int) -> None:
         model: on the CPU, so that every device starts from the same values.
         repeat: with the parameter's name it decides the draw.
     """
+    rng = torch.Generator()
     for prefix, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
             full = f"{prefix}.{name}" if prefix else name
-            rng = torch.Generator().manual_seed(seed_of(repeat, f"initialisation/{full}"))
+            # A seed leaves nothing of what was drawn before it.
+            rng.manual_seed(seed_of(repeat, f"initialisation/{full}"))
             _fill(module, name, parameter, rng, full)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mmcore.forked import Copy, CopyFailedError, copies
-from mmcore.garbage import without_collection
+from mmcore.garbage import keep, let_go, without_collection
 from mmcore.language import say
 from reports.model.report import Summary
 from reports.output.tables import without_formulas
@@ -60,9 +60,7 @@ class Figures:
         self._figures = drawable(summary, results)
         # What is there stays: to look through it each time that drawing leaves garbage takes a third of a second. Where
         # somebody else keeps objects so already, they are not ours to let go.
-        self._keeps = not gc.get_freeze_count()
-        if self._keeps:
-            gc.freeze()
+        self._keeps = keep()
         beside = min(copies(), len(self._figures)) if len(self._figures) >= MANY else 0
         self._copies = [Copy(partial(_drawn, self._figures[k::beside])) for k in range(beside)]
 
@@ -75,7 +73,7 @@ class Figures:
         for copy in self._copies:
             copy.end()
         if self._keeps:
-            gc.unfreeze()
+            let_go()
 
     def drawn(self) -> tuple[Drawn, ...]:
         """Those that have anything to show, in the order of the page; waits for them."""

@@ -20,6 +20,7 @@ from experiments.mirror import Mirror
 from experiments.planning.request import Options
 from experiments.planning.stages import ANALYSE
 from experiments.progress import Screen, Silent, without_threads
+from mmcore.garbage import keep, let_go
 from reports.output.drawing import Figures
 
 
@@ -143,10 +144,10 @@ def test_a_report_is_drawn_while_no_other_thread_of_the_command_runs(
 @pytest.fixture
 def nothing_is_kept() -> Iterator[None]:
     """The suite keeps what its modules made; no test before this one matters."""
-    gc.unfreeze()
+    let_go()
     yield
-    gc.unfreeze()
-    gc.freeze()
+    let_go()
+    keep()
 
 
 def test_what_was_there_is_not_looked_through_while_figures_are_drawn(
@@ -165,3 +166,14 @@ def test_what_somebody_else_keeps_stays_so(nothing_is_kept: None, monkeypatch: p
     with Figures(cast(Any, SimpleNamespace()), cast(Any, SimpleNamespace())):
         assert gc.get_freeze_count() <= kept
     assert gc.get_freeze_count() > 0
+
+
+def test_what_is_set_aside_once_is_given_back_by_whoever_did_so(nothing_is_kept: None) -> None:
+    assert keep()
+    assert gc.get_freeze_count() > 0
+    assert not keep()
+    let_go()
+    assert gc.get_freeze_count() == 0
+    # So it is where others use Python's own functions.
+    gc.freeze()
+    assert not keep()
