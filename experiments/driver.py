@@ -52,7 +52,7 @@ from mmcore.data.prepare import prepare, quality_notes
 from mmcore.data.prepared import BrokenStore, open_prepared, store_path
 from mmcore.errors import CorpusError, StudyError
 from mmcore.files import BrokenFile
-from mmcore.language import say, shown
+from mmcore.language import in_one_language, say, shown
 from reports.output.drawing import Figures
 from reports.output.render import write_report
 from reports.summary.build import summarise
@@ -206,6 +206,7 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
     return replace(report_study(request, home), unanswered=unanswered)
 
 
+@in_one_language
 def report_study(
     request: AnyRequest, home: Home, mirror: Mirror | None = None, display: Display | None = None
 ) -> Outcome:

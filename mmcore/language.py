@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import locale
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from string import Formatter
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal, ParamSpec, TypeVar, cast, get_args
 
 from mmcore.errors import ConfigError
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Language = Literal["en", "ja"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 VARIABLE: Final = "MMSTUDY_LANG"
@@ -64,6 +66,20 @@ def speaking(chosen: Language) -> Iterator[None]:
         yield
     finally:
         _chosen.reset(token)
+
+
+def in_one_language(work: Callable[P, T]) -> Callable[P, T]:
+    """A function that says everything in the language of the moment in which it is called, and asks for it once.
+
+    For what says thousands of sentences: to look at the environment for each of them takes an eighth of a report.
+    """
+
+    @wraps(work)
+    def spoken(*args: P.args, **named: P.kwargs) -> T:
+        with speaking(language()):
+            return work(*args, **named)
+
+    return spoken
 
 
 def say(text: str, /, **values: object) -> str:

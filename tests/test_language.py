@@ -9,7 +9,7 @@ import pytest
 
 from docsite.strings import ROOT, all_said, translated, unsaid
 from mmcore.errors import ConfigError
-from mmcore.language import LANGUAGES, language, later, say, speaking
+from mmcore.language import LANGUAGES, in_one_language, language, later, say, speaking
 from reports.numbers import counted, duration, interval, listing, probability, prose
 
 OTHERS = [name for name in LANGUAGES if name != "en"]
@@ -142,3 +142,25 @@ def test_sentences_follow_one_another_as_the_language_puts_them() -> None:
         assert prose("Why?", "理由です。") == "Why? 理由です。"
     with speaking("en"):
         assert prose("It is “so”", "", "Yes.") == "It is “so” Yes."
+
+
+def test_what_is_said_in_one_language_asks_for_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = translated("ja")
+    text = next(key for context, key in known if not context and "{" not in key)
+    assert known["", text][0] != text
+
+    @in_one_language
+    def twice(other: str) -> tuple[str, str]:
+        first = say(text)
+        monkeypatch.setenv("MMSTUDY_LANG", other)
+        return first, say(text)
+
+    monkeypatch.setenv("MMSTUDY_LANG", "ja")
+    assert twice("en") == (known["", text][0],) * 2
+    # The next call asks again, and what is chosen for a block counts inside.
+    assert twice("ja") == (text, text)
+    with speaking("en"):
+        assert twice("ja") == (text, text)
+    monkeypatch.setenv("MMSTUDY_LANG", "xx")
+    with pytest.raises(ConfigError, match="the language must have a catalogue"):
+        twice("en")

@@ -6,9 +6,10 @@ R sampled rows, F and G columns, I items, N grid steps of all items, K tracks, P
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from mmcore.data.normalisation import counted_targets
 from mmcore.data.prepared import Prepared
@@ -54,8 +55,14 @@ def examine_columns(prepared: Prepared) -> Likenesses:
     x = {name: _tamed(np.asarray(values_NF[rows_R])) for name, values_NF in prepared.values.items()}
     # Hundreds of small products: several threads would wait for each other longer than they compute, and keep
     # processors busy meanwhile that other processes need.
-    with threadpool_limits(1, "blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         return Likenesses(tuple(_pairs(prepared, x, item_R)), tuple(_copies(prepared)))
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The numeric libraries of this process. To find them takes some milliseconds; numpy's is there from the start."""
+    return ThreadpoolController()
 
 
 def likeness_notes(prepared: Prepared) -> list[str]:

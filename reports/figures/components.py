@@ -15,6 +15,7 @@ from reports.figures.style import INK, MOST_ARMS, colour, legend_above, marker, 
 from reports.model.report import Summary
 from reports.model.verdict import measure_words
 from reports.numbers import opened, percent
+from reports.records.rows import among, chosen
 
 
 class ComponentScores(FigureBase):
@@ -76,17 +77,17 @@ class ComponentScores(FigureBase):
     def drawn(self) -> Drawing:
         """Components from top to bottom; those without any score are left out."""
         frame = self.frame().dropna(subset=["mean"])
-        components = list(dict.fromkeys(frame.query("not baseline")["component"]))
-        frame = frame.query("component in @components")
+        components = list(dict.fromkeys(chosen(frame, baseline=False)["component"]))
+        frame = among(frame, component=components)
         frame = frame.assign(row=[float(components.index(c)) for c in frame["component"]])
         arms = [a.name for a in self.summary.arms][:MOST_ARMS]
         step = min(0.8 / max(len(arms), 1), 0.2)
         figure, (axes,) = sheet(1.2 + (0.32 + 0.14 * len(arms)) * max(len(components), 1))
         for b, shape in zip(self.summary.baselines, cycle(STROKES)):
-            mine = frame.query("baseline and who == @b.name")
+            mine = chosen(frame, baseline=True, who=b.name)
             dots(axes, mine, "mean", "row", tint=INK, shape=shape, size=9, linewidth=1.4, alpha=0.75, label=b.name)
         for i, name in enumerate(arms):
-            mine = frame.query("not baseline and who == @name")
+            mine = chosen(frame, baseline=False, who=name)
             mine = mine.assign(row=mine["row"] + (i - (len(arms) - 1) / 2) * step)
             intervals(axes, mine, tint=colour(i), shape=marker(i), filled=i % 2 == 0, label=shortened(name))
         name_rows(axes, [shortened(str(c), 20) for c in components])

@@ -28,6 +28,7 @@ from reports.figures.style import (
 )
 from reports.model.report import Summary
 from reports.numbers import listing, percent, prose
+from reports.records.rows import chosen
 
 SAME = 1.02
 """Costs count as different from this ratio on: matched arms lie within it."""
@@ -124,16 +125,16 @@ class CostAgainstScore(FigureBase):
         frame, kinds, named = self.frame(), self._kinds(), self._named()
         figure, plots = sheet(0.7 + 1.9 * max(len(kinds), 1), len(kinds))
         for axes, kind in zip(plots, kinds, strict=False):
-            mine = frame.query("kind == @kind")
+            mine = chosen(frame, kind=kind)
             _cost_axis(axes, kind, mine["cost"].tolist())
             curve(
-                axes, mine.query("front").sort_values(["cost", "score"]), "cost", "score", color=INK, alpha=0.45,
+                axes, chosen(mine, front=True).sort_values(["cost", "score"]), "cost", "score", color=INK, alpha=0.45,
                 linewidth=1.1, drawstyle="steps-post",
             )  # fmt: skip
             # Named arms last, so that no nameless mark hides them.
-            _arms(axes, mine.query("arm not in @named"), tint=NEUTRAL, size=5, line=1.0)
+            _arms(axes, mine[~mine["arm"].isin(named)], tint=NEUTRAL, size=5, line=1.0)
             for i, arm in enumerate(named):
-                one = mine.query("arm == @arm")
+                one = chosen(mine, arm=arm)
                 _arms(axes, one, tint=colour(i), shape=marker(i), size=7.5, line=1.6, label=shortened(arm))
             axes.set(xlabel=say(COSTS[kind]), ylabel=shortened(self.summary.metric.title, 20))
             axes.grid(axis="y")

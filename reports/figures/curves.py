@@ -16,6 +16,7 @@ from reports.figures.style import MOST_ARMS, colour, legend_above, line, only_fi
 from reports.model.verdict import measure_words
 from reports.numbers import opened, percent, prose
 from reports.records.frame import StudyResults
+from reports.records.rows import chosen
 from reports.statistics.intervals import estimate
 
 
@@ -66,7 +67,7 @@ class LearningCurves(FigureBase):
     def numbers(self) -> pd.DataFrame:
         """One row per curve, arm and epoch: ``curve, arm, epoch, mean, low, high, n``."""
         history, study = self.results.history, self.results.study
-        history = history.query("status == 'done'")
+        history = chosen(history, status="done")
         places = cast(dict[tuple[str, int], np.ndarray], history.groupby(["arm", "epoch"]).indices)
         order = {arm.name: i for i, arm in enumerate(study.arms)}
         rows = []
@@ -88,11 +89,11 @@ class LearningCurves(FigureBase):
         top, bottom = plots[0], plots[-1]
         with curves(top) as scores, curves(bottom) as losses:
             for i, arm in enumerate(arms):
-                mine = frame.query("arm == @arm")
-                scores.band(mine.query("curve == @self._score_column()"), "epoch", i, shortened(arm))
+                mine = chosen(frame, arm=arm)
+                scores.band(chosen(mine, curve=self._score_column()), "epoch", i, shortened(arm))
                 if rows == 2:
-                    losses.band(mine.query("curve == 'validation/loss'"), "epoch", i, shortened(arm))
-                    train = mine.query("curve == 'train/loss'")
+                    losses.band(chosen(mine, curve="validation/loss"), "epoch", i, shortened(arm))
+                    train = chosen(mine, curve="train/loss")
                     losses.curve(train, "epoch", "mean", color=colour(i), linewidth=1.0, linestyle=line(i))
         bottom.set(ylabel=say("loss"), xlabel=say("epoch"))
         top.set_ylabel(say("validation {score}", score=self._score_title()))

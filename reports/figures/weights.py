@@ -14,6 +14,7 @@ from reports.figures.base import FigureBase
 from reports.figures.marks import curves
 from reports.figures.style import INK, MOST_ARMS, abreast, colour, legend_over_all, only_first, shortened
 from reports.records.frame import StudyResults
+from reports.records.rows import chosen
 
 PREFIX = "weight/"
 
@@ -41,7 +42,7 @@ class LossWeights(FigureBase):
     def numbers(self) -> pd.DataFrame:
         """One row per arm, component and epoch: ``arm, component, epoch, mean, low, high, n``, all over repeats."""
         history, study = self.results.history, self.results.study
-        history = history.query("status == 'done'")
+        history = chosen(history, status="done")
         places = cast(dict[tuple[str, int], np.ndarray], history.groupby(["arm", "epoch"]).indices)
         columns = [str(c) for c in history.columns if str(c).startswith(PREFIX)]
         order = {arm.name: i for i, arm in enumerate(study.arms)}

@@ -37,4 +37,4 @@ def drawable(summary: Summary, results: StudyResults) -> tuple[FigureBase, ...]:
 
 def has_content(figure: FigureBase) -> bool:
     """Whether it has anything to draw."""
-    return not figure.frame().dropna(subset=[figure.value]).empty
+    return bool(figure.frame()[figure.value].notna().any())

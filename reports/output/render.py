@@ -23,7 +23,7 @@ from markupsafe import Markup, escape
 from rich.cells import cell_len
 
 from mmcore.atomic import write_atomically
-from mmcore.language import language, later, say
+from mmcore.language import in_one_language, language, later, say
 from reports import numbers as numerals
 from reports.model.report import ComparisonRow, Summary
 from reports.model.section import Word
@@ -52,6 +52,7 @@ WRITTEN = ("figures/*.svg", "tables/*.csv")
 """Files whose names depend on what a report has to say."""
 
 
+@in_one_language
 def write_report(summary: Summary, results: StudyResults, folder: Path, begun: Figures | None = None) -> Path:
     """Write ``report.html``, ``.md``, ``.tex`` and ``.json``, ``figures/*.svg``, ``tables/*.csv``, ``tables/arms.tex``.
 

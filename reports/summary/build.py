@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mmcore.errors import RecordError
-from mmcore.language import say
+from mmcore.language import in_one_language, say
 from reports.checks import run_checks
 from reports.model.report import ArmRow, BaselineRow, ComparisonRow, MeasureRow, MetricFacts, Robust, RunLine, Summary
 from reports.model.section import Section
@@ -41,6 +41,7 @@ BASELINES = ("persistence", "constant", "majority", "prior")
 """The order of naive predictors; others follow by name."""
 
 
+@in_one_language
 def summarise(results: StudyResults, with_sections: bool = True) -> Summary:
     """Everything that a report of the study says; sections, which take half of the time, only if they are wanted.
 

@@ -14,6 +14,7 @@ from reports.figures.marks import curves
 from reports.figures.style import INK, MOST_ARMS, legend_over_all, only_first, sheet, shortened
 from reports.numbers import percent, prose
 from reports.records.frame import StudyResults
+from reports.records.rows import among, chosen
 from reports.sections.corruption.estimates import KIND_WORDS, Robustness
 from reports.statistics.intervals import estimate
 
@@ -80,7 +81,7 @@ class CorruptionCurves(FigureBase):
         modalities, arms = found.modalities[:MOST_MODALITIES], found.arms[:MOST_ARMS]
         kinds = [kind for kind in KIND_WORDS if any(c.kind == kind for c in found.curves)]
         unit = {c.kind: c.unit for c in found.curves}
-        drawn = frame.query("arm in @arms and modality in @modalities")
+        drawn = among(frame, arm=arms, modality=modalities)
         drawn_N = drawn[["mean", "low", "high"]].to_numpy(float)
         yardstick, naive = found.yardstick, float(np.nanmean([c.naive_R.mean() for c in found.curves]))
         drawn_N = np.append(drawn_N.ravel(), [] if np.isnan(naive) else [naive])
@@ -91,10 +92,10 @@ class CorruptionCurves(FigureBase):
         figure, plots = sheet(0.8 + 1.55 * len(kinds), len(kinds) * across, across, sharey=True, sharex="row")
         for axes, (kind, modality) in zip(plots, product(kinds, modalities), strict=True):
             axes.axhline(naive, color=INK, alpha=0.45, linewidth=0.9)
-            mine = drawn.query("damage == @kind and modality == @modality")
+            mine = chosen(drawn, damage=kind, modality=modality)
             with curves(axes) as lines:
                 for i, arm in enumerate(arms):
-                    own = mine.query("arm == @arm")
+                    own = chosen(mine, arm=arm)
                     lines.band(own, "level", i, shortened(arm), markersize=3.5, markevery=1, linewidth=1.5)
             axes.grid(axis="y")
             axes.margins(x=0.04)

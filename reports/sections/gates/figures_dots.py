@@ -16,6 +16,7 @@ from reports.figures.marks import dots, intervals, name_rows, sign
 from reports.figures.style import INK, MOST_ARMS, PAPER, colour, legend_over_all, marker, only_first, sheet, shortened
 from reports.numbers import listing, percent, prose
 from reports.records.frame import StudyResults
+from reports.records.rows import among, chosen
 from reports.sections.faithfulness import STRONG, WEAK
 from reports.sections.gates.estimates import EDIT, LABEL_CHANGE, Gating
 from reports.statistics.intervals import Estimate
@@ -155,7 +156,7 @@ class GateConditions(OfGates):
         """Modalities side by side, conditions from top to bottom, arms by mark."""
         gating = self.gating
         assert gating is not None
-        frame = self.frame().query("arm in @gating.shown")
+        frame = among(self.frame(), arm=gating.shown)
         gates = [m for m in gating.all_gates if m in set(frame["gate"])][:MOST_GATES]
         conditions = list(dict.fromkeys(frame["condition"]))
         figure, plots = sheet(1.3 + 0.3 * len(conditions), len(gates), max(1, len(gates)), sharex=True, sharey=True)
@@ -215,7 +216,7 @@ class GateComponents(OfGates):
         gating = self.gating
         assert gating is not None
         arm = gating.shown[-1]
-        frame = self.frame().query("arm == @arm")
+        frame = chosen(self.frame(), arm=arm)
         components = list(dict.fromkeys(frame["component"]))
         gates = gating.gates(arm)[:MOST_GATES]
         step = 0.8 / max(len(gates), 1)

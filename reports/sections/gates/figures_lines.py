@@ -15,6 +15,7 @@ from reports.figures.marks import curves
 from reports.figures.style import INK, MOST_ARMS, abreast, legend_over_all, only_first, shortened
 from reports.numbers import prose
 from reports.records.frame import StudyResults
+from reports.records.rows import chosen
 from reports.sections.gates.estimates import Gating
 from reports.sections.gates.figures_dots import MOST_GATES, OfGates, arms_shown, pairs, shade
 
@@ -126,13 +127,13 @@ class GateDrift(OfGates):
 
     def numbers(self) -> pd.DataFrame:
         """One row per arm, gate and epoch: ``arm, gate, epoch, mean, low, high, n``, all over repeats."""
-        rows, history = [], self.results.history.query("status == 'done'")
+        rows, history = [], chosen(self.results.history, status="done")
         for _, arm, gate in pairs(self.gating):
             column = f"gate/{gate}"
             # Runs of an earlier version did not look.
             if column not in history:
                 continue
-            mine = history.query("arm == @arm").dropna(subset=[column])
+            mine = chosen(history, arm=arm).dropna(subset=[column])
             for epoch, values in mine.groupby("epoch")[column]:
                 rows.append((arm, gate, epoch, values.mean(), values.min(), values.max(), len(values)))
         return pd.DataFrame(rows, columns=["arm", "gate", "epoch", "mean", "low", "high", "n"])

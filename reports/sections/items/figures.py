@@ -13,6 +13,7 @@ from reports.figures.marks import curve, dots, name_rows
 from reports.figures.style import INK, NEUTRAL, sheet, shortened
 from reports.numbers import prose
 from reports.records.frame import StudyResults
+from reports.records.rows import chosen
 from reports.sections.items.estimates import together, whole_differences
 
 MOST_PAIRS = 3
@@ -75,7 +76,7 @@ class ItemDifferences(FigureBase):
         """A plot a comparison, one below the other, with a common axis of differences."""
         pairs = self._pairs()[:MOST_PAIRS]
         frame = self.frame()
-        parts = [frame.query("arm == @arm and reference == @reference") for arm, reference in pairs]
+        parts = [chosen(frame, arm=arm, reference=reference) for arm, reference in pairs]
         ends = self._ends()
         heights = [_places(len(part), ends)[-1] + 1 for part in parts] or [1.0]
         figure, plots = sheet(

@@ -14,6 +14,7 @@ from reports.figures.base import FigureBase
 from reports.figures.marks import intervals, name_rows
 from reports.figures.style import INK, colour, legend_over_all, sheet, shortened
 from reports.numbers import number, prose
+from reports.records.rows import among, chosen
 from reports.sections.joining import clauses
 from reports.sections.modalities.dossier import Dossier
 from reports.sections.yardstick import said_component
@@ -107,7 +108,7 @@ class ModalityEffects(OfOneArm):
             axes.set_title(shortened(name, 40), loc="left")
             axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
             for i, way in enumerate(ways):
-                mine = frame.query("modality == @name and way == @way and component in @components")
+                mine = among(chosen(frame, modality=name, way=way), component=components)
                 row = [components.index(c) + 0.24 * (i - (len(ways) - 1) / 2) for c in mine["component"]]
                 _marks(axes, mine.assign(row=row), WAYS.index(way), edges)
             name_rows(axes, [shortened(said_component(c), 18) for c in components])

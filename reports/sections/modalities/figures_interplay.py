@@ -12,6 +12,7 @@ from mmcore.language import later, say
 from reports.figures.marks import cells, dots, name_rows, shades
 from reports.figures.style import COLOURS, INK, colour, legend_over_all, sheet, shortened
 from reports.numbers import number, prose
+from reports.records.rows import among, chosen
 from reports.sections.modalities.dossier import Dossier
 from reports.sections.modalities.figures_effects import OfOneArm
 from reports.sections.yardstick import said_component
@@ -81,7 +82,7 @@ class ModalityInterplay(OfOneArm):
         largest = max(np.nanmax(np.abs(grid.to_numpy(float))), 1e-12)
         cells(axes, grid / largest, SHADES, grid if len(columns) <= NUMBERS else None)
         for word, shape in MARKS.items():
-            mine = frame.query("word == @word and pair in @pairs and component in @columns")
+            mine = among(chosen(frame, word=word), pair=pairs, component=columns)
             at = {"x": [columns.index(c) + 0.84 for c in mine["component"]],
                   "y": [pairs.index(p) + 0.22 for p in mine["pair"]]}  # fmt: skip
             dots(axes, pd.DataFrame(at), "x", "y", tint=INK, shape=shape, size=4.5, linewidth=0, label=say(word))

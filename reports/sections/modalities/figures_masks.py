@@ -8,6 +8,7 @@ from matplotlib.figure import Figure as Drawing
 from mmcore.language import later, say
 from reports.figures.marks import intervals, name_rows
 from reports.figures.style import INK, MOST_ARMS, colour, legend_over_all, marker, sheet, shortened
+from reports.records.rows import among, chosen
 from reports.sections.modalities.figures_effects import OfOneArm
 
 ANEW = later("retrained without it")
@@ -71,7 +72,7 @@ class ModalityMasks(OfOneArm):
         axes.axvline(0.0, color=INK, alpha=0.45, linewidth=0.9)
         shown = self._shown()
         for i, way in enumerate(ways):
-            mine = frame.query("way == @way and modality in @modalities")
+            mine = among(chosen(frame, way=way), modality=modalities)
             mine = mine.assign(row=[modalities.index(m) + 0.15 * (i - (len(ways) - 1) / 2) for m in mine["modality"]])
             intervals(axes, mine, tint=colour(i), shape=marker(i), size=6, filled=way == ANEW, label=shown[way])
         name_rows(axes, [shortened(name, 20) for name in modalities])

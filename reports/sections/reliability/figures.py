@@ -17,6 +17,7 @@ from reports.figures.marks import Curves, sign
 from reports.figures.style import INK, MOST_ARMS, colour, line, marker, only_first, sheet, shortened
 from reports.numbers import number, prose
 from reports.records.frame import StudyResults
+from reports.records.rows import chosen
 from reports.sections.reliability.section import calibration_by_run
 
 MOST = 8
@@ -90,7 +91,7 @@ class Reliability(FigureBase):
         legend = 0.2 * len(arms)
         figure, plots = sheet((2.5 + legend) * down if across > 1 else 3.4 + legend, len(components), across)
         for axes, component in zip(plots, components, strict=False):
-            _plot(figure, axes, frame.query("component == @component"), arms, 18 if across > 1 else 40)
+            _plot(figure, axes, chosen(frame, component=component), arms, 18 if across > 1 else 40)
             axes.set_title(shortened(component, 56 // across), loc="left")
         figure.supylabel(say("accuracy"), fontsize=10)
         return figure
@@ -101,13 +102,13 @@ def _plot(figure: Drawing, axes: Axes, frame: pd.DataFrame, arms: list[str], lon
     lines = Curves(axes)
     lines.curve(pd.DataFrame({"x": [start, 1], "y": [start, 1]}), "x", "y", color=INK, alpha=0.45, linewidth=0.9)
     for i, arm in enumerate(arms):
-        mine = frame.query("arm == @arm")
+        mine = chosen(frame, arm=arm)
         if mine.empty:
             continue
         # The bands of many arms lie over one another.
         look = {"alpha": 0.14 if len(arms) <= 3 else 0.06, "markersize": 5.5, "markevery": 1, "linewidth": 1.5}
         label = f"{shortened(arm, longest)} {number(mine['ece'].iloc[0])}"
-        shown = mine.query("count >= @FEWEST")
+        shown = mine[mine["count"] >= FEWEST]
         if shown.empty:
             # The legend has the order in which the arms are drawn.
             lines.draw()

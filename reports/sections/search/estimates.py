@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import fmean
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -13,19 +12,12 @@ import pandas as pd
 from mmcore.config import Overrides
 from mmcore.language import later, say
 from reports.records.frame import StudyResults
+from reports.records.rows import chosen
 from reports.statistics.intervals import Estimate, estimate
 from reports.statistics.search import BestOf, at_edge, best_of, non_dominated
 from studies.search.block import Objective
 from studies.search.results import SearchResult, TrialResult
 from studies.search.space import Int, LogUniform, Uniform
-
-
-def chosen(frame: pd.DataFrame, **equals: object) -> pd.DataFrame:
-    """The rows with these values in these columns."""
-    keep = np.ones(len(frame), dtype=bool)
-    for column, value in equals.items():
-        keep &= frame[column].to_numpy() == value
-    return cast(pd.DataFrame, frame[keep])
 
 
 def title(objective: Objective) -> str:
@@ -159,8 +151,8 @@ def confirmed_frame(results: StudyResults) -> pd.DataFrame:
 def validated(results: StudyResults, arm: str, objective: Objective) -> Estimate:
     """An objective over an arm's finished repeats, on validation items; n = 0 where there is none."""
     metric = objective.metric
-    whole = results.scores.query("split == 'validation' and items == 'all' and parameter.isna()")
-    mine = chosen(whole, arm=arm, metric=metric.measure.name)
+    whole = chosen(results.scores, split="validation", items="all", arm=arm, metric=metric.measure.name)
+    mine = whole[whole["parameter"].isna()]
     # pandas turns None into NaN, which equals nothing: components are compared in Python.
     wanted = [v for c, v in zip(mine["component"], mine["value"], strict=True) if _same(c, metric.component)]
     return estimate(np.array(wanted, dtype=float), 1 - results.study.alpha, results.overlap)

@@ -10,7 +10,8 @@ from reports.figures.base import FigureBase
 from reports.figures.marks import curve, dots
 from reports.figures.style import INK, MOST_ARMS, colour, marker, sheet, shortened
 from reports.records.frame import StudyResults
-from reports.sections.search.estimates import chosen, front_frame, short_title, validated
+from reports.records.rows import chosen
+from reports.sections.search.estimates import front_frame, short_title, validated
 
 
 class Front(FigureBase):
@@ -58,7 +59,7 @@ class Front(FigureBase):
             dots(axes, mine, "x", "y", tint=colour(i), shape=marker(i), size=5, filled=False, linewidth=1.0, zorder=2)
             look = {"marker": marker(i), "markersize": 7, "linewidth": 1.2, "label": shortened(search.arm)}
             curve(axes, front, "x", "y", color=colour(i), **look)
-        again = frame.query("kind == 'confirmed'")
+        again = chosen(frame, kind="confirmed")
         axes.hlines(again["y"], again["x_low"], again["x_high"], color=INK, linewidth=1.2)
         axes.vlines(again["x"], again["y_low"], again["y_high"], color=INK, linewidth=1.2)
         dots(axes, again, "x", "y", tint=INK, shape="X", size=7, linewidth=1.0)

@@ -14,9 +14,9 @@ from reports.figures.marks import curve, curves, dots, intervals, name_rows
 from reports.figures.style import INK, MOST_ARMS, NEUTRAL, colour, legend_above, only_first, sheet, shortened
 from reports.numbers import prose
 from reports.records.frame import StudyResults
+from reports.records.rows import chosen
 from reports.sections.search.estimates import (
     best_of_frame,
-    chosen,
     confirmed_frame,
     history_frame,
     short_title,
@@ -54,11 +54,11 @@ class SearchHistory(FigureBase):
         frame, arms = self.frame(), [s.arm for s in self.searches][:MOST_ARMS]
         figure, plots = sheet(0.6 + 1.7 * len(arms), len(arms), sharex=True, sharey=True)
         for i, (axes, arm) in enumerate(zip(plots, arms, strict=True)):
-            mine = frame.query("arm == @arm")
+            mine = chosen(frame, arm=arm)
             curve(axes, mine, "order", "best", color=INK, alpha=0.6, linewidth=1.3, drawstyle="steps-post")
             for state, shape in (("complete", "o"), ("pruned", "v")):
                 look = {"shape": shape, "size": 5, "filled": state == "complete", "linewidth": 1.0}
-                dots(axes, mine.query("state == @state"), "order", "value", tint=colour(i), **look)
+                dots(axes, chosen(mine, state=state), "order", "value", tint=colour(i), **look)
             axes.set_title(shortened(arm, 48), loc="left")
             axes.grid(axis="y")
             axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
@@ -97,7 +97,7 @@ class BestOfN(FigureBase):
         figure, (axes,) = sheet(3.4)
         with curves(axes) as lines:
             for i, arm in enumerate(list(dict.fromkeys(frame["arm"]))[:MOST_ARMS]):
-                lines.band(frame.query("arm == @arm"), "n", i, shortened(arm), alpha=0.14, linewidth=1.7)
+                lines.band(chosen(frame, arm=arm), "n", i, shortened(arm), alpha=0.14, linewidth=1.7)
         axes.set(xlabel=say("trials"), ylabel=_short(self.searches))
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         axes.grid(axis="y")

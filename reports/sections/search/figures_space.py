@@ -14,7 +14,8 @@ from reports.figures.marks import dots, name_rows
 from reports.figures.style import colour, legend_over_all, log_scale, log_ticks, marker, path_end, sheet, shortened
 from reports.numbers import prose
 from reports.records.frame import StudyResults
-from reports.sections.search.estimates import chosen, coordinates, importances_frame, numeric_axes, span
+from reports.records.rows import chosen
+from reports.sections.search.estimates import coordinates, importances_frame, numeric_axes, span
 from studies.search.results import SearchResult
 
 MOST_AXES = 6
@@ -55,11 +56,11 @@ class Importances(FigureBase):
         search = self.searches[0]
         frame = chosen(self.frame(), arm=search.arm, objective=search.search.objective[0].name)
         methods = list(dict.fromkeys(frame["method"]))
-        means = {a: fmean(frame.query("axis == @a")["mean"]) for a in dict.fromkeys(frame["axis"])}
+        means = {a: fmean(chosen(frame, axis=a)["mean"]) for a in dict.fromkeys(frame["axis"])}
         order = sorted(means, key=lambda a: -means[a])[: 2 * MOST_AXES]
         figure, (axes,) = sheet(0.9 + 0.42 * max(1, len(order)))
         for m, method in enumerate(methods):
-            mine = frame.query("method == @method").set_index("axis").reindex(order)
+            mine = chosen(frame, method=method).set_index("axis").reindex(order)
             mine = mine.assign(row=np.arange(len(order)) + 0.18 * (2 * m - len(methods) + 1))
             axes.hlines(mine["row"], mine["low"], mine["high"], color=colour(m), linewidth=1.5)
             dots(axes, mine, "mean", "row", tint=colour(m), shape=marker(m), linewidth=1.0, label=method)
