@@ -132,7 +132,7 @@ class CostAgainstScore(FigureBase):
                 linewidth=1.1, drawstyle="steps-post",
             )  # fmt: skip
             # Named arms last, so that no nameless mark hides them.
-            _arms(axes, mine[~mine["arm"].isin(named)], tint=NEUTRAL, size=5, line=1.0)
+            _arms(axes, mine.loc[~mine["arm"].isin(named)], tint=NEUTRAL, size=5, line=1.0)
             for i, arm in enumerate(named):
                 one = chosen(mine, arm=arm)
                 _arms(axes, one, tint=colour(i), shape=marker(i), size=7.5, line=1.6, label=shortened(arm))

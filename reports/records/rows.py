@@ -16,7 +16,7 @@ def chosen(frame: pd.DataFrame, **equals: object) -> pd.DataFrame:
     """The rows with these values in these columns; NaN and None are in none."""
     keep = np.ones(len(frame), dtype=bool)
     for column, value in equals.items():
-        keep &= _equal(frame[column], value)
+        keep &= _equal(cast(pd.Series, frame[column]), value)
     return cast(pd.DataFrame, frame[keep])
 
 

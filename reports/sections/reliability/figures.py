@@ -108,7 +108,7 @@ def _plot(figure: Drawing, axes: Axes, frame: pd.DataFrame, arms: list[str], lon
         # The bands of many arms lie over one another.
         look = {"alpha": 0.14 if len(arms) <= 3 else 0.06, "markersize": 5.5, "markevery": 1, "linewidth": 1.5}
         label = f"{shortened(arm, longest)} {number(mine['ece'].iloc[0])}"
-        shown = mine[mine["count"] >= FEWEST]
+        shown = mine.loc[mine["count"] >= FEWEST]
         if shown.empty:
             # The legend has the order in which the arms are drawn.
             lines.draw()
