@@ -58,7 +58,7 @@ from mmcore.task import (
 from mmcore.training.baselines import fit_baselines, naive_classes
 from mmcore.training.checkpoint import load_checkpoint
 from mmcore.training.evaluation import item_rows, outcome_rows, predictor, reliability_rows, score_rows
-from mmcore.training.loop import start_or_resume
+from mmcore.training.loop import start_or_resume, write_history
 from mmcore.training.objective import build_objective
 from mmcore.training.selection import Selection
 from mmcore.training.threads import with_threads
@@ -243,6 +243,7 @@ def _run(
         yield member
     except TrainingDiverged as error:
         failure = Failure(type(error).__name__, error.message, error.epoch, error.step, error.component)
+        write_history(home / "history.json", state.history)
     else:
         best = load_checkpoint(home / "checkpoints" / "best.pt", shared, device)
         model.load_state_dict(best["model"])

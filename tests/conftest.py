@@ -63,3 +63,9 @@ def pytest_collection_finish() -> None:
     keep()
     gc.set_threshold(100_000, 10, 50)
     gc.enable()
+
+
+@pytest.fixture
+def each_epoch_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints after every epoch, however short it is, in this process."""
+    monkeypatch.setattr("mmcore.training.loop.SECONDS_BETWEEN_CHECKPOINTS", 0.0)

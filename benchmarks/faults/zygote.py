@@ -41,7 +41,11 @@ def serve(address: str, roles: Roles) -> Callable[[], None]:
         import experiments.examine
         import experiments.execute
         import experiments.launchers.worker  # noqa: F401
-        import mmcore.run  # noqa: F401
+        import mmcore.run
+        import mmcore.training.loop
+
+        # Runs are short here, and are to go on from checkpoints.
+        mmcore.training.loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0
     if roles != "workers":
         _import_drivers()
     gc.collect()

@@ -20,7 +20,7 @@ from torch.func import functional_call, vmap
 
 from mmcore.batch import Batch
 from mmcore.data.augmentation import build_augmenter
-from mmcore.events import EpochDone, Note, Progress
+from mmcore.events import Note, Progress
 from mmcore.packing.batches import Stacked, batch_of, stacked
 from mmcore.packing.draws import Drawn, Form, Recorded, draw
 from mmcore.packing.kernels import OneKernelEach
@@ -31,8 +31,8 @@ from mmcore.seeding import generator, seed_of
 from mmcore.training.loop import (
     SECONDS_BETWEEN_PROGRESS,
     divergence_of,
+    end_epoch,
     judge_epoch,
-    keep_epoch,
     training_row,
 )
 from mmcore.training.objective import Objective
@@ -340,8 +340,7 @@ class Pack:
         # Of the time that all took together, its share.
         row["seconds"] = seconds
         state.seconds, state.clock = state.seconds + seconds, time.monotonic()
-        keep_epoch(state, row, member.config, member.fingerprint, member.folder)
-        member.on_event(EpochDone(state.epoch, member.config.training.epochs, row))
+        end_epoch(state, row, member.config, member.fingerprint, member.folder, member.on_event)
 
 
 def _of_member(found: Stacked, r: int) -> Stacked:

@@ -1,4 +1,4 @@
-"""Training: epochs of steps, a checkpoint after each, the best on validation items kept.
+"""Training: epochs of steps, checkpoints between them, the best epoch on validation items kept.
 
 B batch, P parameters.
 """
@@ -34,11 +34,13 @@ from mmcore.training.tally import Tally
 from mmcore.training.weighting import Step, Weighting
 
 SECONDS_BETWEEN_PROGRESS = 0.25
+SECONDS_BETWEEN_CHECKPOINTS = 1.0
+"""What a killed training loses, besides the epoch in which it was. Short epochs would often wait for the disk."""
 
 
 @dataclass
 class State:
-    """Where a training stands. Saved after every epoch; all but ``clock`` and ``reported`` survives a kill.
+    """Where a training stands. What is saved between epochs survives a kill: all but the times of this session.
 
     Args:
         epoch, step: done so far, over all sessions.
@@ -46,6 +48,8 @@ class State:
         stale: epochs since then.
         seconds: spent in earlier sessions. clock: when this session began. reported: when progress was reported last.
         packed: runs that were trained with this one as one batch, itself included, at most; 0: always trained alone.
+        saved_epoch: that of the checkpoint on the disk. saved_at: when it was written, or when this session began.
+        best_weights: those of the best epoch while they are not on the disk.
     """
 
     model: MultimodalModel
@@ -61,6 +65,9 @@ class State:
     clock: float = field(default_factory=time.monotonic)
     reported: float = -math.inf
     packed: int = 0
+    saved_epoch: int = 0
+    saved_at: float = field(default_factory=time.monotonic)
+    best_weights: dict[str, Tensor] | None = None
 
     def elapsed(self) -> float:
         """Seconds of training over all sessions."""
@@ -110,7 +117,7 @@ def start_or_resume(
     state.weighting.load_state(saved["weighting"])
     for name in _SAVED:
         setattr(state, name, saved[name])
-    state.seconds, state.packed = saved["seconds"], saved.get("packed", 0)
+    state.seconds, state.packed, state.saved_epoch = saved["seconds"], saved.get("packed", 0), state.epoch
     on_event(Note(say("resumed after epoch {epoch} of {epochs}", epoch=state.epoch, epochs=config.training.epochs)))
     return state
 
@@ -128,6 +135,9 @@ def train(
     watch: Callable[[], Mapping[str, float]] = dict,
 ) -> None:
     """Train until the last epoch, or until patience ends it; ``state`` moves on in place.
+
+    Checkpoints are written after the last epoch, after an epoch at which ``on_event`` ends the training, and else when
+    :data:`SECONDS_BETWEEN_CHECKPOINTS` have passed.
 
     Args:
         loader: training windows.
@@ -147,8 +157,7 @@ def train(
         judge_epoch(state, row, validate(), selection)
         row |= watch()
         row["seconds"] = time.monotonic() - began
-        keep_epoch(state, row, config, fingerprint, folder)
-        on_event(EpochDone(state.epoch, config.training.epochs, row))
+        end_epoch(state, row, config, fingerprint, folder, on_event)
 
 
 def judge_epoch(state: State, row: dict[str, float], tally: Tally, selection: Selection) -> None:
@@ -166,21 +175,47 @@ def judge_epoch(state: State, row: dict[str, float], tally: Tally, selection: Se
         state.stale += 1
 
 
-def keep_epoch(state: State, row: dict[str, float], config: RunConfig, fingerprint: str, folder: Path) -> None:
-    """Append an epoch's row to the history, and write history and checkpoints.
+def end_epoch(
+    state: State, row: dict[str, float], config: RunConfig, fingerprint: str, folder: Path, on_event: OnEvent
+) -> None:
+    """Append an epoch's row to the history, write what is due, and tell of it. Where the one who hears of it ends the
+    training, nothing of the epoch is lost."""
+    checkpoints = folder / "checkpoints"
+    state.history.append(row)
+    every = config.training.checkpoint_every
+    if every is not None and state.epoch % every == 0:
+        save_checkpoint(checkpoints / f"epoch_{state.epoch:04d}.pt", _weights(state, fingerprint))
+    if state.finished(config.training) or time.monotonic() - state.saved_at >= SECONDS_BETWEEN_CHECKPOINTS:
+        save_state(state, config, fingerprint, folder)
+    elif state.best_epoch == state.epoch:
+        state.best_weights = {name: weight.clone() for name, weight in state.model.state_dict().items()}
+    try:
+        on_event(EpochDone(state.epoch, config.training.epochs, row))
+    except BaseException:
+        if state.saved_epoch != state.epoch:
+            save_state(state, config, fingerprint, folder)
+        raise
+
+
+def save_state(state: State, config: RunConfig, fingerprint: str, folder: Path) -> None:
+    """Write history and checkpoints of an epoch that has just ended.
 
     The checkpoint of the last epoch is without the optimiser's state: two numbers a weight, for further epochs alone.
     """
     checkpoints = folder / "checkpoints"
-    state.history.append(row)
-    weights = {"fingerprint": fingerprint, "epoch": state.epoch, "model": state.model.state_dict()}
+    weights = _weights(state, fingerprint)
     if state.best_epoch == state.epoch:
         save_checkpoint(checkpoints / "best.pt", weights)
-    every = config.training.checkpoint_every
-    if every is not None and state.epoch % every == 0:
-        save_checkpoint(checkpoints / f"epoch_{state.epoch:04d}.pt", weights)
+    elif state.best_weights is not None:
+        best = {"epoch": state.best_epoch, "model": state.best_weights}
+        save_checkpoint(checkpoints / "best.pt", weights | best)
     write_history(folder / "history.json", state.history)
     save_checkpoint(checkpoints / "last.pt", weights | _resumable(state, config.training))
+    state.best_weights, state.saved_epoch, state.saved_at = None, state.epoch, time.monotonic()
+
+
+def _weights(state: State, fingerprint: str) -> dict[str, object]:
+    return {"fingerprint": fingerprint, "epoch": state.epoch, "model": state.model.state_dict()}
 
 
 def train_epoch(

@@ -6,7 +6,7 @@ import math
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
 
 
 def icc(table_NR: np.ndarray) -> float:
@@ -59,7 +59,7 @@ def mean_rank_correlation(table_NR: np.ndarray) -> float:
     N, R = table_NR.shape
     if N < 2 or R < 2:
         return math.nan
-    ranks_NR = rankdata(table_NR, axis=0)
+    ranks_NR = pd.DataFrame(table_NR).rank().to_numpy()
     ranks_NR = ranks_NR - ranks_NR.mean(0)
     found = []
     for i, j in combinations(range(R), 2):

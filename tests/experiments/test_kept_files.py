@@ -159,6 +159,7 @@ def test_what_goes_wrong_while_a_run_is_tidied_costs_no_result(
     assert (folder / "record.json").stat().st_mtime_ns == stamp
 
 
+@pytest.mark.usefixtures("each_epoch_saved")
 def test_a_full_disk_is_no_failure_of_the_run_which_goes_on_once_there_is_room(
     config: RunConfig, prepared: Prepared, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,6 +90,7 @@ def without_time(record: Record) -> Record:
     return replace(record, seconds=0.0, started="", finished="", history=history)
 
 
+@pytest.mark.usefixtures("each_epoch_saved")
 def test_the_record_is_written_last(config: RunConfig, train: Train, home: Home, monkeypatch) -> None:
     moved = dies_when_replacing(monkeypatch, "nothing", 1)
     train(config)
@@ -97,6 +98,7 @@ def test_the_record_is_written_last(config: RunConfig, train: Train, home: Home,
     assert moved.count("last.pt") == config.training.epochs, "it is left as the last epoch wrote it"
 
 
+@pytest.mark.usefixtures("each_epoch_saved")
 @pytest.mark.parametrize(("name", "nth"), [("last.pt", 2), ("items.csv", 1), ("record.json", 1)])
 def test_a_run_that_was_killed_at_its_end_is_scored_again_and_leaves_the_same(
     config: RunConfig, train: Train, prepared, home: Home, tmp_path: Path, monkeypatch, name: str, nth: int

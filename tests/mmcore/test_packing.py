@@ -167,6 +167,7 @@ def test_a_measure_of_the_users_that_raises_ends_its_member_alone(
     same(run(configs[0], tmp_path / "alone", prepared=store), concluded(steps[0]))
 
 
+@pytest.mark.usefixtures("each_epoch_saved")
 def test_a_pack_that_was_killed_between_two_checkpoints_goes_on(config: Build, ragged: Any, tmp_path: Path) -> None:
     """The first member has its second epoch on the disk, the others have their first: each goes on from its own."""
     corpus, store = ragged

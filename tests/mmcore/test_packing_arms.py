@@ -98,6 +98,7 @@ def test_arms_end_as_they_do_alone(config: Build, ragged: Any, tmp_path: Path) -
     assert len(scores) > len(ARMS) / 2, "settings that change nothing would prove nothing"
 
 
+@pytest.mark.usefixtures("each_epoch_saved")
 def test_arms_that_were_killed_between_two_checkpoints_go_on(config: Build, ragged: Any, tmp_path: Path) -> None:
     corpus, store = ragged
     configs = arms(config, corpus)

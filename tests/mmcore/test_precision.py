@@ -97,6 +97,7 @@ def test_weightings_by_gradients_train_in_bf16(config, kind, editing_corpus, pre
     assert run(asked, tmp_path, prepared=prepared).done
 
 
+@pytest.mark.usefixtures("each_epoch_saved")
 def test_a_run_in_bf16_goes_on_bit_for_bit(
     config, without_time, same_weights, finished, editing_corpus, prepared, tmp_path, monkeypatch
 ):

@@ -1,5 +1,6 @@
 """A run that was stopped, killed or torn ends as if it had not been."""
 
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -7,10 +8,13 @@ import sys
 import pytest
 import torch
 
+import mmcore.training.loop
 from mmcore.data.loader import Loader
 from mmcore.errors import CheckpointError
 from mmcore.events import EpochDone, Note, Progress
 from mmcore.run import run
+
+pytestmark = pytest.mark.usefixtures("each_epoch_saved")
 
 
 class Stop(Exception):
@@ -113,11 +117,58 @@ def test_a_finished_run_is_not_trained_again(config, without_time, editing_corpu
     assert again.seconds > first.history[-1]["seconds"]
 
 
+def test_short_epochs_wait_for_the_disk_but_now_and_then(
+    config, without_time, same_weights, finished, editing_corpus, prepared, tmp_path, monkeypatch
+):
+    """The files at the end are the same; the best weights are those of their epoch, whatever was trained after it."""
+    monkeypatch.setattr(mmcore.training.loop, "SECONDS_BETWEEN_CHECKPOINTS", 3600.0)
+    written, write = [], mmcore.training.loop.save_checkpoint
+    monkeypatch.setattr(
+        mmcore.training.loop, "save_checkpoint", lambda path, content: written.append(path.name) or write(path, content)
+    )
+    values = iter((1.0, 3.0, 2.0, 0.0))
+    judge = mmcore.training.loop.Selection.judge
+    monkeypatch.setattr(
+        mmcore.training.loop.Selection, "judge", lambda *a: dataclasses.replace(judge(*a), value=next(values))
+    )
+    record = run(config(editing_corpus), tmp_path / "rarely", prepared=prepared)
+    assert written == ["best.pt", "last.pt"]
+    written.clear()
+    monkeypatch.setattr(mmcore.training.loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    values = iter((1.0, 3.0, 2.0, 0.0))
+    each = run(config(editing_corpus), tmp_path / "each", prepared=prepared)
+    assert written == ["best.pt", "last.pt"] * 2 + ["last.pt"] * 2
+    assert record.best_epoch == each.best_epoch == 2
+    assert without_time(record) == without_time(each)
+    assert same_weights(tmp_path / "rarely", tmp_path / "each")
+    for name in ("best.pt", "last.pt"):
+        one, other = (
+            torch.load(tmp_path / folder / "checkpoints" / name, weights_only=True) for folder in ("rarely", "each")
+        )
+        assert one["epoch"] == other["epoch"] == (2 if name == "best.pt" else 4)
+        assert one.keys() == other.keys()
+
+
+def test_who_ends_a_training_at_an_epochs_end_loses_nothing_of_it(
+    config, without_time, finished, editing_corpus, prepared, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(mmcore.training.loop, "SECONDS_BETWEEN_CHECKPOINTS", 3600.0)
+    with pytest.raises(Stop):
+        run(config(editing_corpus), tmp_path, StopAt(lambda e: isinstance(e, EpochDone) and e.epoch == 3), prepared)
+    notes = []
+    record = run(config(editing_corpus), tmp_path, lambda e: isinstance(e, Note) and notes.append(e.text), prepared)
+    assert "resumed after epoch 3 of 4" in notes
+    assert without_time(record) == without_time(finished[0])
+
+
 KILLED = """
 import os, signal, sys
 from mmcore.config import RunConfig
 from mmcore.events import EpochDone
 from mmcore.run import run
+import mmcore.training.loop
+
+mmcore.training.loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0
 
 def die(event):
     if isinstance(event, EpochDone) and event.epoch == 2:

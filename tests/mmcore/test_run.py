@@ -252,6 +252,7 @@ def test_a_diverged_run_is_a_failed_run_with_its_history(config, editing_corpus,
     assert result.failure.step >= 2
     assert f"step {result.failure.step}" in result.failure.message
     assert result.epochs == len(result.history)
+    assert len(json.loads((tmp_path / "history.json").read_text())) == result.epochs
     assert result.scores == ()
     assert result.parameters["total"] > 0
 

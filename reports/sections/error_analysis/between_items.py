@@ -21,6 +21,9 @@ import pandas as pd
 from mmcore.answers.answer import Answered
 from mmcore.answers.error_analysis import ErrorsResult
 from reports.records.long import spelt_out
+from reports.statistics.comparisons import Sizes
+from reports.statistics.intervals import t_quantile
+from reports.statistics.unpaired import welch_p
 
 LEAST_GROUPS = 5
 """Groups of items.csv on each side that a verdict needs: with four on each, one unusual speaker decides."""
@@ -126,8 +129,6 @@ class ItemLosses:
 
 def _welch(one: tuple[int, np.ndarray], other: tuple[int, np.ndarray], level: float) -> Between:
     """Two sides: number of items, and one number a group of items.csv."""
-    from scipy.stats import ttest_ind
-
     (items, a_G), (base_items, b_G) = one, other
     counts = (items, base_items, len(a_G), len(b_G))
     if min(len(a_G), len(b_G)) < LEAST_GROUPS:
@@ -136,6 +137,7 @@ def _welch(one: tuple[int, np.ndarray], other: tuple[int, np.ndarray], level: fl
         # Without any spread a t-test has no answer, and the difference needs none.
         difference = float(a_G[0] - b_G[0])
         return Between(*counts, 0.0 if difference else 1.0, difference, difference)
-    test: Any = ttest_ind(a_G, b_G, equal_var=False)
-    interval = test.confidence_interval(level)
-    return Between(*counts, float(test.pvalue), float(interval.low), float(interval.high))
+    sizes, difference = Sizes.of(a_G, b_G), float(a_G.mean() - b_G.mean())
+    half = t_quantile(level, sizes.freedom() + 1) * sizes.error()
+    p = welch_p(difference, sizes.error(), sizes.freedom())
+    return Between(*counts, p, difference - half, difference + half)
