@@ -34,10 +34,11 @@ from mmcore.facts import Chosen, CorpusFacts, Failure, GateUse, Hardware, Leakag
 from mmcore.fingerprint import NUMERICS, fingerprint, training_fingerprint
 from mmcore.language import say
 from mmcore.model.build import build_model
-from mmcore.model.cost import count_flops, count_parameters
+from mmcore.model.cost import count_parameters
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.precision import numbers_in_words, slow_note, tensor_cores
 from mmcore.once import once
+from mmcore.operations import operations_of
 from mmcore.packing.member import Member, Steps, advanced, concluded
 from mmcore.probes.gates.saturation import gate_columns, probe_saturation
 from mmcore.probes.leakage import probe_leakage
@@ -281,7 +282,7 @@ def _run(
         corpus=_describe_corpus(config, prepared, task),
         split=_describe_split(split, prepared, windows, config.data.steps, twins),
         parameters=count_parameters(model),
-        flops=count_flops(model, config.data.steps),
+        flops=operations_of(model, config, prepared.content),
         epochs=len(state.history),
         best_epoch=state.best_epoch,
         stopped_early=state.stopped_early(config.training),
