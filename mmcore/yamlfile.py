@@ -6,10 +6,13 @@ Keys are text as it is written. A file may be nested and repeated only so far, s
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -188,8 +191,26 @@ def read_yaml(path: Path, error: type[MMStudyError]) -> YamlFile:
             where=f"{path}:{line}",
             next_step="Save it as UTF-8",
         ) from None
+    if len(text) <= _SHORT:
+        with contextlib.suppress(MMStudyError):
+            data, lines = _read_once(text)
+            return YamlFile(path, deepcopy(data), dict(lines))
     data, lines = _read(text, error, str(path), numbered=True, rooted=True)
     return YamlFile(path, data, lines)
+
+
+_SHORT = 2**16
+"""Characters of a file that is worth remembering."""
+
+
+@lru_cache(maxsize=16)
+def _read_once(text: str) -> tuple[dict[str, Any], dict[Place, int]]:
+    """A command reads a study and the schema of its corpus several times, a millisecond each time and more.
+
+    Raises:
+        MMStudyError: the text is refused; it does not say where it stands, and nothing is remembered.
+    """
+    return _read(text, MMStudyError, "", numbered=True, rooted=True)
 
 
 def read_yaml_value(text: str, error: type[MMStudyError], where: str) -> Any:

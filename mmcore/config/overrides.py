@@ -102,15 +102,19 @@ def _with_kinds(values: Plain, model: type[Frozen]) -> Plain:
     ``training.optimiser.learning_rate`` can be set by itself; a family without a default gets the only member that has
     these settings, so that ``task.horizon`` can be set by itself."""
     filled = dict(values)
-    for name, field in model.model_fields.items():
-        given, default = values.get(name), field.default
-        if isinstance(given, dict) and isinstance(default, Frozen):
+    fields = model.model_fields
+    for name, given in values.items():
+        # A search builds thousands of configs, most of whose values are numbers and words.
+        if not isinstance(given, dict) or name not in fields:
+            continue
+        default = fields[name].default
+        if isinstance(default, Frozen):
             kind = getattr(default, "kind", None)
             if kind is not None and "kind" not in given:
                 given = {"kind": kind, **given}
             filled[name] = _with_kinds(given, type(default)) if given.get("kind") == kind else given
-        elif isinstance(given, dict) and default is None and "kind" not in given:
-            members = [m for m in _models(field.annotation) if "kind" in m.model_fields]
+        elif default is None and "kind" not in given:
+            members = [m for m in _models(fields[name].annotation) if "kind" in m.model_fields]
             owners = [m for m in members if given and set(given) <= set(m.model_fields)]
             if len(owners) == 1:
                 filled[name] = {"kind": _kind(owners[0]), **given}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmcore.errors import StudyError
+from mmcore.errors import CorpusError, StudyError
 from mmcore.yamlfile import read_yaml
 
 
@@ -69,3 +69,20 @@ def test_a_missing_file_is_no_traceback(tmp_path: Path) -> None:
 def test_python_objects_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError):
         read_yaml(written(tmp_path, "a: !!python/object/apply:os.system ['true']\n"), StudyError)
+
+
+def test_what_was_read_before_is_the_readers_own_and_names_its_own_file(tmp_path: Path) -> None:
+    text = "a: &list [1, 2]\nb: {c: *list}\n"
+    first = read_yaml(written(tmp_path, text), StudyError)
+    first.data["a"].append(3)
+    first.data["b"] = None
+    (tmp_path / "other").mkdir()
+    second = read_yaml(written(tmp_path / "other", text), CorpusError)
+    assert second.data == {"a": [1, 2], "b": {"c": [1, 2]}}
+    assert second.where(("b", "c")) == f"{tmp_path / 'other' / 'a.yaml'}:2"
+    # What is refused is refused each time, with the class and the place that were asked for.
+    for folder, error in ((tmp_path, StudyError), (tmp_path / "other", CorpusError)):
+        for _ in range(2):
+            with pytest.raises(error, match="'a' is written twice") as caught:
+                read_yaml(written(folder, "a: 1\na: 2\n"), error)
+            assert caught.value.where == f"{folder / 'a.yaml'}:2"
