@@ -81,6 +81,11 @@ def test_importing_it_imports_no_library(tmp_path: Path) -> None:
     assert not {"experiments", "reports", "studies"} & before
 
 
+def test_planning_imports_neither_torch_nor_pandas(tmp_path: Path) -> None:
+    code = "import sys, experiments.cli.plan_view; print([n for n in ('torch', 'pandas', 'scipy') if n in sys.modules])"
+    assert python("-c", code, cwd=tmp_path).stdout.strip() == "[]"
+
+
 def test_nothing_hides_our_packages_here() -> None:
     assert hidden_packages() == {}
 
