@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 
 import mmcore
 import mmstudy
+import mmstudy_start
 from experiments.corpus import Corpus
 from experiments.driver import run_study
 from mmcore.errors import MMStudyError
@@ -77,6 +79,11 @@ def test_importing_it_imports_no_library(tmp_path: Path) -> None:
     assert not heavy & before
     assert not heavy & after
     assert not {"experiments", "reports", "studies"} & before
+
+
+def test_planning_imports_neither_torch_nor_pandas(tmp_path: Path) -> None:
+    code = "import sys, experiments.cli.plan_view; print([n for n in ('torch', 'pandas', 'scipy') if n in sys.modules])"
+    assert python("-c", code, cwd=tmp_path).stdout.strip() == "[]"
 
 
 def test_nothing_hides_our_packages_here() -> None:
@@ -174,3 +181,18 @@ def test_an_installation_without_a_package_says_so(tmp_path: Path) -> None:
     done = python("-I", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}", cwd=tmp_path)
     assert "found nothing" in last_line(done)
     assert "pip install --force-reinstall" in last_line(done)
+
+
+@pytest.mark.parametrize(("before", "during"), [(700, mmstudy_start.NEW_OBJECTS), (50_000, 50_000), (0, 0)])
+def test_a_command_looks_for_garbage_seldom_and_never_more_often_than_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, before: int, during: int
+) -> None:
+    found: list[int] = []
+    monkeypatch.setattr("experiments.cli.main.main", lambda: found.append(gc.get_threshold()[0]))
+    kept = gc.get_threshold()
+    try:
+        gc.set_threshold(before)
+        mmstudy_start.main()
+    finally:
+        gc.set_threshold(*kept)
+    assert found == [during]

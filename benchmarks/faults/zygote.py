@@ -223,7 +223,9 @@ def _drive(role: str) -> None:
         from benchmarks.faults import started
         from experiments.cli.main import main
         from experiments.launchers import local
+        from mmstudy_start import look_for_garbage_seldom
 
+        look_for_garbage_seldom()
         local.subprocess = started.Subprocess
         main()
     except KeyboardInterrupt:

@@ -1,4 +1,7 @@
-"""Reads columns of a .csv file; reports whatever is wrong with its line."""
+"""Reads columns of a .csv file; reports whatever is wrong with its line.
+
+pandas is imported where a file is read: plans of corpora in other forms do without it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mmcore.data.sources.class_names import ClassNames
 from mmcore.data.sources.look_alikes import ends_within_a_line
@@ -75,6 +77,8 @@ def _refuse_cut(path: Path, columns: int) -> None:
 
 
 def _frame(path: Path, names: Sequence[str], **how: Any) -> Any:
+    import pandas as pd
+
     try:
         with warnings.catch_warnings():
             # Rows longer than the header would otherwise lose cells with nothing but a warning.
@@ -99,6 +103,8 @@ def _frame(path: Path, names: Sequence[str], **how: Any) -> Any:
 
 
 def _numbers(path: Path, name: str, column: Any, tell: Tell) -> np.ndarray:
+    import pandas as pd
+
     if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
         try:
             numbers: Any = pd.to_numeric(column, errors="coerce")
@@ -120,6 +126,8 @@ def _as_number(cell: object) -> float:
 
 
 def _codes(path: Path, texts: Any, column: Any, names: ClassNames, tell: Tell) -> np.ndarray:
+    import pandas as pd
+
     if pd.api.types.is_numeric_dtype(column):
         cells, (codes_T, wrong) = column, names.of_numbers(column.to_numpy(np.float64))
     else:
