@@ -204,7 +204,7 @@ _SHORT = 2**16
 
 
 @lru_cache(maxsize=16)
-def _read_once(text: str) -> tuple[dict[str, Any], dict[Place, int]]:
+def _read_once(text: str) -> tuple[Any, dict[Place, int]]:
     """A command reads a study and the schema of its corpus several times, a millisecond each time and more.
 
     Raises:

@@ -20,7 +20,8 @@ TOLERANCE, MAX_GAP = 0.05, 5.0
 
 # Hundredths of a second: exact halves of the tolerance and of the gap occur, and stay clear of rounding.
 ticks = st.integers(0, 2000)
-cells = st.one_of(st.floats(-100, 100, width=32), st.just(float("nan")))
+# Halves of subnormal numbers are 0 in float32, and not in the slow loop.
+cells = st.one_of(st.floats(-100, 100, width=32, allow_subnormal=False), st.just(float("nan")))
 
 
 @st.composite
