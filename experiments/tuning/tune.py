@@ -41,7 +41,7 @@ def tune(request: AnyRequest, home: Home, display: Display, prepare: Callable[[]
     Raises:
         StudyError: the storage holds another search of that name.
         StoreError: the storage does not answer.
-        KeyboardInterrupt: interrupted; the same call goes on, with trials under way from their last epoch.
+        KeyboardInterrupt: interrupted; the same call goes on, with trials under way from their last checkpoint.
     """
     search = request.study.search
     assert search is not None

@@ -146,7 +146,7 @@ def test_a_lost_head_ends_the_command_plainly_and_the_next_goes_on_here(
         assert until(lambda: not workers(tmp_path / "nodes"), 120)
     last = command.said.strip().splitlines()[-1]
     assert "the head of the Ray cluster does not answer any more" in last
-    assert "repeat the command: runs go on from their last epoch" in last
+    assert "repeat the command: runs go on from their last checkpoint" in last
     assert "Traceback" not in command.said
     assert epochs(home) < 80, "it was lost in the middle"
     assert not [folder for folder in (home / "runs").iterdir() if is_locked(folder)]

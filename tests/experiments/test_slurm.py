@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from experiments.launchers.messages import Lost, Message, Told, as_pack
 from experiments.planning.request import Options
 from experiments.records import read_record
 from mmcore.events import EpochDone
+from mmcore.training.loop import SECONDS_BETWEEN_CHECKPOINTS
 
 __all__ = ["slurm_cluster"]
 
@@ -40,6 +42,7 @@ class TestSlurm(LauncherContract):
         before: dict[str, list[int]] = {run.fingerprint: [] for run in runs}
         after: dict[str, list[int]] = {run.fingerprint: [] for run in runs}
         lost: list[str] = []
+        times: list[float] = []
 
         def hear(message: Message) -> None:
             match message:
@@ -47,7 +50,9 @@ class TestSlurm(LauncherContract):
                     lost.append(name)
                 case Told(name, EpochDone(epoch)):
                     (after if lost else before)[name].append(epoch)
-                    if not lost and all(before.values()):
+                    times.append(time.monotonic())
+                    written = times[-1] - times[0] > 2.5 * SECONDS_BETWEEN_CHECKPOINTS
+                    if not lost and written and all(before.values()):
                         worker = worker_of(name)
                         if worker is not None:
                             worker.kill()

@@ -164,7 +164,7 @@ class Bridge:
                     "the head of the Ray cluster does not answer any more",
                     where=address,
                     found=f"no answer for {self.order.patience:.0f} seconds",
-                    next_step="Start the cluster again, then repeat the command: runs go on from their last epoch",
+                    next_step="Start the cluster again, then repeat the command: runs go on from their last checkpoint",
                 )
             )
         )

@@ -156,7 +156,7 @@ class RayPool(Pool[_Worker]):
                 "the connection to the Ray cluster broke",
                 found=tail(self._log),
                 where=str(self._log),
-                next_step="Repeat the command: runs go on from their last epoch",
+                next_step="Repeat the command: runs go on from their last checkpoint",
             )
 
     def _hear(self, news: News) -> None:
