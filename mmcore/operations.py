@@ -24,8 +24,8 @@ def operations_of(model: MultimodalModel, config: RunConfig, corpus: str) -> dic
     """
     if custom_parts(config.model):
         return count_flops(model, config.data.steps)
-    kind = next(model.parameters())
-    key = (config.model, model.causal, config.data.steps, corpus, kind.device.type, kind.dtype)
+    weight = next(model.parameters())
+    key = (config.model, model.causal, config.data.steps, corpus, weight.device.type, weight.dtype)
     if key not in _counted:
         _counted[key] = count_flops(model, config.data.steps)
         while len(_counted) > MOST:

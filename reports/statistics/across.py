@@ -49,7 +49,7 @@ def sign_test(difference_D: np.ndarray, *, higher_is_better: bool = True) -> Sig
 
 
 def _binomial_p(ahead: int, of: int) -> float:
-    # Takes half a second to import, and few reports are across data sets.
+    # Takes half a second to import: only comparisons across data sets wait for it.
     from scipy.stats import binomtest
 
     return float(binomtest(ahead, of).pvalue) if of else 1.0
