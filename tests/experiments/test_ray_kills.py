@@ -36,7 +36,7 @@ reference: track
 base:
   data.window: 20
   model: {width: 8, layers: 1, heads: 2, feed_forward: 8, dropout: 0.1}
-  training: {epochs: 60, batch: 4}
+  training: {epochs: 400, batch: 4}
 arms:
   both: {}
   track: {model.modalities: [track]}
@@ -105,9 +105,9 @@ def test_whatever_is_killed_the_table_is_the_same(
             command = subprocess.Popen([sys.executable, "-m", "experiments.cli", *words], stdout=said, stderr=said)
         try:
             if victim:
-                wait_for(command, home, chance.randrange(2, 40))
+                wait_for(command, home, chance.randrange(1, 5))
                 time.sleep(chance.random())
-                done.append(f"{victim} after {_trained(home)} epochs")
+                done.append(f"{victim}, with {len(_heard(home))} runs begun")
                 if victim == "node":
                     nodes.append(cluster.add_node(wait=False, num_cpus=2))
                     cluster.remove_node(nodes.pop(0), allow_graceful=False)
@@ -134,14 +134,26 @@ def test_whatever_is_killed_the_table_is_the_same(
     shutil.rmtree(home)
 
 
-def wait_for(command: subprocess.Popen[bytes], home: Path, epochs: int) -> None:
-    """Until so many epochs have been heard of, or the command has ended."""
-    until(lambda: command.poll() is not None or _trained(home) >= epochs, 240)
+def wait_for(command: subprocess.Popen[bytes], home: Path, checkpoints: int) -> None:
+    """Until the home has so many more checkpoints, or the command has ended."""
+    known, more = _heard(home), 0
+
+    def enough() -> bool:
+        nonlocal known, more
+        now = _heard(home)
+        more, known = more + len(now - known), now
+        return command.poll() is not None or more >= checkpoints
+
+    until(enough, 240)
 
 
-def _trained(home: Path) -> int:
-    """Epochs of all runs that the home knows of."""
-    return sum(path.read_text(encoding="utf-8").count('"epoch"') for path in home.glob("runs/*/history.json"))
+def _heard(home: Path) -> set[tuple[str, int]]:
+    """The last checkpoint of each run that the home has one of, by when it came."""
+    found: set[tuple[str, int]] = set()
+    for path in home.glob("runs/*/checkpoints/last.pt"):
+        with contextlib.suppress(FileNotFoundError):
+            found.add((path.parents[1].name, path.stat().st_mtime_ns))
+    return found
 
 
 def _family(process: psutil.Process) -> list[str]:

@@ -31,7 +31,7 @@ reference: track
 base:
   data.window: 20
   model: {width: 8, layers: 1, heads: 2, feed_forward: 8, dropout: 0.1}
-  training: {epochs: EPOCHS, batch: 2}
+  training: {epochs: 300, batch: 2}
 arms:
   both: {}
   track: {model.modalities: [track]}
@@ -116,7 +116,7 @@ def begin(home: Path, study: Path, corpus: Path) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("seconds", [8, 60])
 def test_a_network_that_is_cut_changes_no_table(seconds: float, nodes: None, tiny_corpus: Path, tmp_path: Path) -> None:
     study = tmp_path / "level.yaml"
-    study.write_text(STUDY.replace("EPOCHS", "60"), encoding="utf-8")
+    study.write_text(STUDY, encoding="utf-8")
     run_study(str(study), tmp_path / "here", Options(corpus=str(tiny_corpus), workers=1))
     home = tmp_path / "there"
     command = begin(home, study, tiny_corpus)
