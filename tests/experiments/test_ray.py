@@ -87,7 +87,7 @@ class TestRayPool(LauncherContract):
     def test_a_worker_opens_nothing_of_the_home_or_the_corpus(
         self, models: AnyPool, place: Home, tiny_corpus: Path, cache: Path
     ) -> None:
-        job = self.model_job(place, tiny_corpus, 20, epochs=300)
+        job = self.model_job(place, tiny_corpus, 20, epochs=3000)
         opened: set[Path] = set()
 
         def look(message: Message) -> None:

@@ -36,7 +36,7 @@ class TestSlurm(LauncherContract):
     ) -> None:
         import torch
 
-        runs = [self.model_job(place, tiny_corpus, repeat, epochs=500) for repeat in (20, 21)]
+        runs = [self.model_job(place, tiny_corpus, repeat, epochs=3000) for repeat in (20, 21)]
         pack = as_pack(runs)
         assert pack is not None
         before: dict[str, list[int]] = {run.fingerprint: [] for run in runs}

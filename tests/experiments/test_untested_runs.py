@@ -93,7 +93,7 @@ def test_modalities_taken_away_and_no_test_share_an_untested_training(
 def test_a_stopped_run_leaves_a_checkpoint_and_no_record_and_can_be_resumed(
     config: RunConfig, home: Home, prepared: Prepared
 ) -> None:
-    long = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 60})})
+    long = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 120})})
     name = fingerprint(long, prepared.content)
     job = Job(name, "s", "a", 0, long, str(home.run(name)), str(prepared.path))
     heard: list[Message] = []
@@ -108,13 +108,13 @@ def test_a_stopped_run_leaves_a_checkpoint_and_no_record_and_can_be_resumed(
         assert isinstance(heard[-1], Stopped)
         assert read_record(home.run(name)) is None
         epochs = len(json.loads((home.run(name) / "history.json").read_text(encoding="utf-8")))
-        assert 2 <= epochs < 60
+        assert 2 <= epochs < 120
         # The same worker takes the same job up again, though it was told to leave it before.
         again: list[Message] = []
         pool.run([job], again.append)
     assert isinstance(again[-1], Finished)
     record = read_record(home.run(name))
     assert record is not None
-    assert record.epochs == 60
+    assert record.epochs == 120
     trained = [m.event.epoch for m in again if isinstance(m, Told) and isinstance(m.event, EpochDone)]
     assert trained[0] == epochs + 1

@@ -224,7 +224,7 @@ class LauncherContract:
     def test_a_job_that_is_stopped_leaves_its_checkpoint_and_goes_on_from_there(
         self, models: AnyPool, place: Home, tiny_corpus: Path
     ) -> None:
-        job = self.model_job(place, tiny_corpus, 10, epochs=300)
+        job = self.model_job(place, tiny_corpus, 10, epochs=3000)
         first, second = self._until_epoch(models, job, 2), self._until_epoch(models, job, 1)
         assert first[0] == 1
         assert second[0] > first[-1] >= 2
