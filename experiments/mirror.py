@@ -260,10 +260,8 @@ class Mirror(Background):
         self._ready().finish(run, record, workdir, reused_from, metrics, numbers)
 
     def _conclude(self, arm: str, numbers: Mapping[str, float], tags: Mapping[str, str], failed: bool) -> None:
-        store, parent = self._ready(), self._parents[arm]
-        metrics = self._chosen.of_arm(numbers)
-        store.log_numbers_of_arm(parent, numbers)
-        store.log_verdicts(parent, metrics, tags, "FAILED" if failed else "FINISHED")
+        metrics, status = self._chosen.of_arm(numbers), "FAILED" if failed else "FINISHED"
+        self._ready().conclude(self._parents[arm], numbers, metrics, tags, status)
 
     def _report(self, folder: Path) -> None:
         notes = {run: self._note(arm) for arm, run in self._parents.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -53,22 +54,22 @@ def log_run_files(
     if tags.get(FILES) == digest:
         return
     remove_leftovers(there.info.artifact_uri or "")
+    repository = _repository(client, there)
     for path, folder in files:
-        client.log_artifact(run, str(path), folder or None)
-    client.log_dict(run, asdict(record.environment), "environment.json")
-    log_numbers_file(client, run, numbers)
+        repository.log_artifact(str(path), folder or None)
+    _log_json(repository, asdict(record.environment), "environment.json")
+    _log_json(repository, _finite_numbers(numbers), METRICS_FILE)
     # Last, so that files whose mirroring was cut off are mirrored again.
     done = [RunTag(FILES, digest)]
     if record.items:
-        client.log_dict(run, items_table(record), ITEMS_TABLE)
+        _log_json(repository, items_table(record), ITEMS_TABLE)
         done.append(RunTag(TABLES, _with_table(tags.get(TABLES), ITEMS_TABLE)))
     client.log_batch(run, tags=done)
 
 
-def log_numbers_file(client: MlflowClient, run: str, numbers: Mapping[str, float]) -> None:
+def log_numbers_file(client: MlflowClient, there: Run, numbers: Mapping[str, float]) -> None:
     """Every number of a run, also those that are no metrics."""
-    named = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-    client.log_dict(run, named, METRICS_FILE)
+    _log_json(_repository(client, there), _finite_numbers(numbers), METRICS_FILE)
 
 
 def items_table(record: Record) -> dict[str, list[object]]:
@@ -99,8 +100,7 @@ def log_report(client: MlflowClient, run: str, folder: Path) -> bool:
     if there.data.tags.get(REPORT) == digest:
         return False
     remove_leftovers(f"{there.info.artifact_uri or ''}/report")
-    # The repository itself: the client would ask the store about the run again for every file.
-    repository = get_artifact_repository(there.info.artifact_uri or "", tracking_uri=client.tracking_uri)
+    repository = _repository(client, there)
     for name, path in files.items():
         repository.log_artifact(str(path), f"report/{name}".rpartition("/")[0])
     for stale in sorted({*_listed(repository, "report")} - {f"report/{name}" for name in files}):
@@ -126,6 +126,19 @@ def remove_leftovers(uri: str) -> None:
             torn.unlink(missing_ok=True)
 
 
+def _repository(client: MlflowClient, there: Run) -> ArtifactRepository:
+    """Where a run's files lie. The client would ask the store about the run again."""
+    return get_artifact_repository(there.info.artifact_uri or "", tracking_uri=client.tracking_uri)
+
+
+def _log_json(repository: ArtifactRepository, value: object, name: str) -> None:
+    """A file of the bytes that MLflow's ``log_dict`` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_text(json.dumps(value, indent=2, default=str), encoding="utf-8")
+        repository.log_artifact(str(path))
+
+
 def _listed(repository: ArtifactRepository, folder: str) -> Iterator[str]:
     for one in repository.list_artifacts(folder):
         if one.is_dir:
@@ -145,6 +158,10 @@ def _digest(files: Iterable[tuple[str, Path]]) -> str:
     for name, path in files:
         digest.update(name.encode() + hashlib.blake2b(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _finite_numbers(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: _finite(value) for name, value in numbers.items()}
 
 
 def _finite(value: float) -> float | None:

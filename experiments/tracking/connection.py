@@ -88,10 +88,11 @@ class Connection:
                 self.client.set_tag(run, key, value)
             self.client.set_terminated(run, status)
 
-    def log_numbers(self, there: Run, numbers: Mapping[str, float]) -> None:
-        """Log numbers without steps of their own, each once. NaN and infinite: left out.
+    def log_numbers(self, there: Run, numbers: Mapping[str, float], tags: Mapping[str, str]) -> None:
+        """Log numbers without steps of their own, each once, and tags. NaN and infinite numbers: left out.
 
-        A number that has another value by now gets a step after all that its name has, its epochs included.
+        A number that has another value by now gets a step after all that its name has, its epochs included. Tags are
+        written over those of the same name, and travel with the last numbers.
 
         Args:
             there: the run as it is now; the caller has asked for it under the lock, which it still holds.
@@ -102,8 +103,12 @@ class Connection:
         again = changed.keys() & known.metrics.keys()
         steps = [metric.step for key in again for metric in self.client.get_metric_history(run, key)]
         now, step = int(time.time() * 1000), max(steps, default=-1) + 1
-        for chunk in chunks([Metric(key, value, now, step) for key, value in changed.items()], LARGEST_BATCH):
+        metrics = [Metric(key, value, now, step) for key, value in changed.items()]
+        # The last request has room for the tags.
+        whole = max(0, len(metrics) + len(tags) - LARGEST_BATCH)
+        for chunk in chunks(metrics[:whole], LARGEST_BATCH):
             self.client.log_batch(run, metrics=chunk)
+        self.client.log_batch(run, metrics=metrics[whole:], tags=_as_tags(tags))
 
     def log_rows(self, run: str, rows: Iterable[tuple[int, Mapping[str, float]]]) -> None:
         """Log rows of numbers, each once: rows that the store has already are left out.
@@ -139,19 +144,24 @@ class Connection:
                 for chunk in chunks(batch, LARGEST_BATCH):
                     self.client.log_batch(run, metrics=chunk)
 
-    def log_verdicts(self, run: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
-        """Numbers and tags of a parent run, replacing those of an earlier report, and its status.
+    def end(self, there: Run, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
+        """Numbers and tags of a parent run or a trial, replacing earlier ones, and its status.
 
         A number that changed since then gets the next step, so the store shows how it came about.
+
+        Args:
+            there: the run as it is now; the caller has asked for it under the lock, which it still holds.
         """
-        with self.talking("log the verdicts of an arm"), self.lock:
-            self.log_numbers(self.client.get_run(run), metrics)
-            self.log_tags(run, tags)
-            self.client.set_terminated(run, status)
+        self.log_numbers(there, metrics, tags)
+        self.client.set_terminated(there.info.run_id, status)
 
     def log_tags(self, run: str, tags: Mapping[str, str]) -> None:
         """Tags, written over those of the same name."""
-        self.client.log_batch(run, tags=[RunTag(key_of(key), value[:LONGEST_TEXT]) for key, value in tags.items()])
+        self.client.log_batch(run, tags=_as_tags(tags))
+
+
+def _as_tags(tags: Mapping[str, str]) -> list[RunTag]:
+    return [RunTag(key_of(key), value[:LONGEST_TEXT]) for key, value in tags.items()]
 
 
 @functools.cache

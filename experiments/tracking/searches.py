@@ -51,7 +51,8 @@ class Searches(Connection):
 
     def end_trial(self, run: str, metrics: Mapping[str, float], tags: Mapping[str, str], status: str) -> None:
         """A trial's values and state."""
-        self.log_verdicts(run, metrics, tags, status)
+        with self.talking("end a trial"), self.lock:
+            self.end(self.client.get_run(run), metrics, tags, status)
 
     def trials(self, experiment: str, parent: str) -> dict[int, tuple[str, str]]:
         """Number to (run, status) of all trials of a search that the store has."""

@@ -193,22 +193,34 @@ class Store(Searches):
         """
         with self.talking("finish a run"), self.lock:
             there = self.client.get_run(run)
-            self.log_numbers(there, metrics)
             tags = {STATUS: record.status, "mmstudy.record": f"{workdir.parent.name}/{workdir.name}"}
             tags[DETAIL] = "all" if metrics.keys() == numbers.keys() else "main"
             if reused_from is not None:
                 tags["reused_from"] = reused_from
             if record.failure is not None:
                 tags[FAILURE] = record.failure.message
-            self.log_tags(run, tags)
+            self.log_numbers(there, metrics, tags)
             if reused_from is None:
                 log_run_files(self.client, there, record, numbers, workdir)
             self.client.set_terminated(run, "FINISHED" if record.done else "FAILED")
 
-    def log_numbers_of_arm(self, parent: str, numbers: Mapping[str, float]) -> None:
-        """Every aggregate of an arm, also those that are no metrics, as a file."""
-        with self.talking("log the numbers of an arm"):
-            log_numbers_file(self.client, parent, numbers)
+    def conclude(
+        self,
+        parent: str,
+        numbers: Mapping[str, float],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        status: str,
+    ) -> None:
+        """An arm's aggregates and verdicts, replacing those of an earlier report, and the status of its run.
+
+        Args:
+            numbers: every aggregate, for a file. metrics: those of them that become metrics.
+        """
+        with self.talking("log the verdicts of an arm"), self.lock:
+            there = self.client.get_run(parent)
+            log_numbers_file(self.client, there, numbers)
+            self.end(there, metrics, tags, status)
 
     def log_report(self, experiment: str, keeper: str, parents: Mapping[str, str], folder: Path) -> None:
         """A study's report as artifacts of one arm's run, and links to it on all of its arms.

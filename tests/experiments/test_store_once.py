@@ -18,6 +18,8 @@ import pytest
 from factories.mirrors import begun_of, heard, repeats_of, study_of, told, workdir_of
 from factories.records import a_record, failed
 from mlflow.entities import ViewType
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from experiments.home import Home
@@ -118,16 +120,16 @@ def test_a_finished_run_keeps_nothing_of_an_attempt_that_was_half_mirrored(
     # The disk fills up: the run fails, and so does its mirror, in the middle of the artifacts.
     workdir = workdir_of(tmp_path)
     (workdir / "error.txt").write_text("OSError: no space left on device")
-    upload = MlflowClient.log_artifact
+    upload = LocalArtifactRepository.log_artifact
 
-    def full(self: MlflowClient, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
-        if local_path.endswith("best.pt"):
+    def full(self: LocalArtifactRepository, local_file: str, artifact_path: str | None = None) -> None:
+        if local_file.endswith("best.pt"):
             raise OSError(28, "No space left on device")
-        upload(self, run_id, local_path, artifact_path)
+        upload(self, local_file, artifact_path)
 
     warnings: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, "log_artifact", full)
+        patch.setattr(LocalArtifactRepository, "log_artifact", full)
         mirror = Mirror(home, study_of("both"), "v", warnings.append)
         mirror.finished(begun_of(), failed(failure=Failure("OSError", "no space left")), workdir, None)
         mirror.close(timeout=60)
@@ -153,14 +155,14 @@ def test_a_finished_run_keeps_nothing_of_an_attempt_that_was_half_mirrored(
 def test_files_that_changed_since_they_were_mirrored_are_mirrored_again(
     home: Home, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workdir, upload = workdir_of(tmp_path), MlflowClient.log_artifact
+    workdir, upload = workdir_of(tmp_path), LocalArtifactRepository.log_artifact
 
-    def cut_off(self: MlflowClient, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
-        upload(self, run_id, local_path, artifact_path)
+    def cut_off(self: LocalArtifactRepository, local_file: str, artifact_path: str | None = None) -> None:
+        upload(self, local_file, artifact_path)
         raise OSError("the connection is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, "log_artifact", cut_off)
+        patch.setattr(LocalArtifactRepository, "log_artifact", cut_off)
         mirror = Mirror(home, study_of("both"), "v", lambda text: None)
         mirror.finished(begun_of(), a_record(), workdir, None)
         mirror.close(timeout=60)
@@ -172,6 +174,64 @@ def test_files_that_changed_since_they_were_mirrored_are_mirrored_again(
     downloaded = Path(client.download_artifacts(run.info.run_id, "record.json", str(tmp_path)))
     assert downloaded.read_text() == '{"newer": true}'
     assert client.search_runs([run.info.experiment_id], "", ViewType.DELETED_ONLY) == []
+
+
+def test_a_number_and_a_tag_travel_in_one_request_and_files_cost_none(
+    home: Home, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(home)
+    run = store.arm(store.experiment("level", "Does the level help?"), "level", "v", "both", "base")
+    asked = Counter[str]()
+    for name in ("get_run", "log_batch"):
+        original = getattr(SqlAlchemyStore, name)
+
+        def counted(self: SqlAlchemyStore, *args: Any, name: str = name, original: Any = original, **words: Any) -> Any:
+            asked[name] += 1
+            return original(self, *args, **words)
+
+        monkeypatch.setattr(SqlAlchemyStore, name, counted)
+    store.conclude(run, {"test/skill/mean": 0.5}, {"test/skill/mean": 0.5}, {"mmstudy.verdict": "better"}, "FINISHED")
+    assert asked == {"get_run": 1, "log_batch": 1}
+    there = client.get_run(run)
+    assert there.info.status == "FINISHED"
+    assert there.data.metrics == {"test/skill/mean": 0.5}
+    assert there.data.tags["mmstudy.verdict"] == "better"
+
+
+@pytest.mark.parametrize(("numbers", "requests"), [(0, [(0, 3)]), (7, [(7, 3)]), (8, [(1, 0), (7, 3)]),
+                                                    (18, [(10, 0), (1, 0), (7, 3)])])  # fmt: skip
+def test_numbers_and_tags_fill_requests_of_the_size_that_mlflow_takes(
+    home: Home, client: MlflowClient, monkeypatch: pytest.MonkeyPatch, numbers: int, requests: list[tuple[int, int]]
+) -> None:
+    monkeypatch.setattr("experiments.tracking.connection.LARGEST_BATCH", 10)
+    store = Store(home)
+    run = store.arm(store.experiment("level", "Does the level help?"), "level", "v", "both", "base")
+    sent, sizes = MlflowClient.log_batch, list[tuple[int, int]]()
+
+    def counted(self: MlflowClient, run_id: str, **words: Any) -> Any:
+        sizes.append((len(words.get("metrics", ())), len(words.get("tags", ()))))
+        return sent(self, run_id, **words)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", counted)
+    values = {f"test/{n}": float(n) for n in range(numbers)}
+    store.conclude(run, values, values, {f"mmstudy.{n}": str(n) for n in range(3)}, "FINISHED")
+    assert sizes == requests
+    data = client.get_run(run).data
+    assert data.metrics == values
+    assert {f"mmstudy.{n}": str(n) for n in range(3)}.items() <= data.tags.items()
+
+
+def test_files_of_numbers_have_the_bytes_that_mlflow_writes(home: Home, client: MlflowClient, tmp_path: Path) -> None:
+    store = Store(home)
+    run = store.arm(store.experiment("level", "Does the level help?"), "level", "v", "both", "base")
+    numbers = {"test/skill/mean": 0.1 + 0.2, "test/größe": float("nan"), "runs/done": 2.0}
+    store.conclude(run, numbers, {}, {}, "FINISHED")
+    client.log_dict(run, {**numbers, "test/größe": None}, "theirs.json")
+    ours, theirs = (
+        Path(client.download_artifacts(run, name, str(tmp_path))) for name in ("metrics.json", "theirs.json")
+    )
+    assert ours.read_bytes() == theirs.read_bytes()
+    assert ours.stat().st_mode == theirs.stat().st_mode
 
 
 def test_an_interrupted_command_leaves_out_what_waits_and_marks_what_runs(
