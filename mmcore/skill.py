@@ -27,9 +27,14 @@ def skills_of(loss_R: ArrayLike, naive_R: ArrayLike) -> np.ndarray:
         [1.0, 0.5, 0.0, -0.5, -1.0]
     """
     loss_R, naive_R = np.broadcast_arrays(np.asarray(loss_R, float), np.asarray(naive_R, float))
-    share_R = np.full(loss_R.shape, math.nan)
+    low_R, high_R = np.minimum(loss_R, naive_R), np.maximum(loss_R, naive_R)
     known_R = (naive_R > 0) & np.isfinite(naive_R) & ~np.isnan(loss_R)
-    np.divide(np.minimum(loss_R, naive_R), np.maximum(loss_R, naive_R), out=share_R, where=known_R)
+    if known_R.all():
+        # To leave out what is not known takes half as long again.
+        share_R = low_R / high_R
+    else:
+        share_R = np.full(loss_R.shape, math.nan)
+        np.divide(low_R, high_R, out=share_R, where=known_R)
     return np.where(loss_R <= naive_R, 1.0 - share_R, share_R - 1.0)
 
 

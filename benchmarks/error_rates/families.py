@@ -120,7 +120,15 @@ class Trained:
 
 def _with_metric(skill_C: np.ndarray) -> np.ndarray:
     """The mean over components before them, along the last axis."""
-    return np.concatenate([skill_C.mean(axis=-1, keepdims=True), skill_C], axis=-1)
+    whole_X = np.empty((*skill_C.shape[:-1], skill_C.shape[-1] + 1))
+    whole_X[..., 1:] = skill_C
+    # The bits of numpy's own mean, which takes three times as long where few numbers lie along the last axis.
+    mean, *_ = np.moveaxis(whole_X, -1, 0)
+    np.copyto(mean, skill_C[..., 0])
+    for component in np.moveaxis(skill_C[..., 1:], -1, 0):
+        mean += component
+    mean /= skill_C.shape[-1]
+    return whole_X
 
 
 def simulate(cell: Cell, studies: int) -> Iterator[Trained]:
