@@ -333,19 +333,27 @@ def sealed(config: Part, folder: Path | None = None) -> Part:
     return _sealed(config, folder, "")
 
 
+_PLAIN = frozenset({type(None), bool, int, float, str, tuple})
+
+
 def _sealed(value: Any, folder: Path | None, path: str) -> Any:
     match value:
         case Reference():
             return _with_source(value, folder, path)
         case BaseModel():
-            # A search checks thousands of configs, most of whose fields are numbers and words.
-            parts = {name: part for name, part in vars(value).items() if isinstance(part, BaseModel | dict)}
-            new = {name: _sealed(part, folder, f"{path}.{name}".lstrip(".")) for name, part in parts.items()}
-            changed = {name: part for name, part in new.items() if part is not parts[name]}
+            changed: dict[str, Any] = {}
+            for name, part in vars(value).items():
+                # A search checks thousands of configs, most of whose fields are numbers and words; pydantic takes as
+                # long to tell that one of them is no model as the rest of this.
+                if type(part) in _PLAIN:
+                    continue
+                new = _sealed(part, folder, f"{path}.{name}".lstrip("."))
+                if new is not part:
+                    changed[name] = new
             return value.model_copy(update=changed) if changed else value
         case dict():
-            new = {name: _sealed(part, folder, f"{path}.{name}") for name, part in value.items()}
-            return new if any(new[name] is not value[name] for name in value) else value
+            inside = {name: _sealed(part, folder, f"{path}.{name}") for name, part in value.items()}
+            return inside if any(inside[name] is not value[name] for name in value) else value
         case _:
             return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, get_origin
 
 from pydantic import ValidationError
@@ -102,23 +103,34 @@ def _with_kinds(values: Plain, model: type[Frozen]) -> Plain:
     ``training.optimiser.learning_rate`` can be set by itself; a family without a default gets the only member that has
     these settings, so that ``task.horizon`` can be set by itself."""
     filled = dict(values)
-    fields = model.model_fields
+    parts = _parts(model)
     for name, given in values.items():
         # A search builds thousands of configs, most of whose values are numbers and words.
-        if not isinstance(given, dict) or name not in fields:
+        if not isinstance(given, dict) or name not in parts:
             continue
-        default = fields[name].default
-        if isinstance(default, Frozen):
-            kind = getattr(default, "kind", None)
+        part, kind = parts[name]
+        if part is not None:
             if kind is not None and "kind" not in given:
                 given = {"kind": kind, **given}
-            filled[name] = _with_kinds(given, type(default)) if given.get("kind") == kind else given
-        elif default is None and "kind" not in given:
-            members = [m for m in _models(fields[name].annotation) if "kind" in m.model_fields]
+            filled[name] = _with_kinds(given, part) if given.get("kind") == kind else given
+        elif "kind" not in given:
+            members = [m for m in _models(model.model_fields[name].annotation) if "kind" in m.model_fields]
             owners = [m for m in members if given and set(given) <= set(m.model_fields)]
             if len(owners) == 1:
                 filled[name] = {"kind": _kind(owners[0]), **given}
     return filled
+
+
+@cache
+def _parts(model: type[Frozen]) -> dict[str, tuple[type[Frozen] | None, str | None]]:
+    """Fields that are configs by default, with the type and kind of the default, and those that are None."""
+    found: dict[str, tuple[type[Frozen] | None, str | None]] = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.default, Frozen):
+            found[name] = type(field.default), getattr(field.default, "kind", None)
+        elif field.default is None:
+            found[name] = None, None
+    return found
 
 
 def explain(error: ValidationError, where: str | None = None) -> ConfigError:

@@ -7,6 +7,7 @@ torch, so that a plan can ask for a corpus's schema and content.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,9 @@ __all__ = [
     "SIDES", "FolderSource", "Item", "check_item_name", "content_key", "read_items", "read_modality", "read_schema",
     "read_targets",
 ]  # fmt: skip
+
+WITHOUT_THREADS = 4_000_000
+"""Bytes of a corpus up to which its files are hashed one after the other: threads would take longer."""
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,13 +224,27 @@ def content_key(folder: Path) -> str:
         paths.extend(table_paths(folder, name, (item.name for item in items)).values())
     # In NFC, so that a copy on another system is the same corpus.
     named = sorted((nfc(path.relative_to(folder).as_posix()), path) for path in paths)
-    # Hashing releases the interpreter lock, so threads read and hash side by side.
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        digests = list(pool.map(_digest, (path for _, path in named)))
     whole = hashlib.blake2b(digest_size=16)
-    for (name, _), digest in zip(named, digests, strict=True):
+    for (name, _), digest in zip(named, _digests([path for _, path in named]), strict=True):
         whole.update(f"{len(name.encode())}:{name}".encode() + digest)
     return whole.hexdigest()
+
+
+def _digests(paths: Sequence[Path]) -> list[bytes]:
+    """The digest of each file, in their order."""
+    if _bytes_of(paths) < WITHOUT_THREADS:
+        return [_digest(path) for path in paths]
+    # Hashing releases the interpreter lock, so threads read and hash side by side.
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(_digest, paths))
+
+
+def _bytes_of(paths: Sequence[Path]) -> float:
+    """Together; infinite where a file cannot be asked."""
+    try:
+        return sum(path.stat().st_size for path in paths)
+    except OSError:
+        return math.inf
 
 
 def _digest(path: Path) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmcore.data.sources import folder as source_folder
 from mmcore.data.sources.folder import FolderSource, content_key, read_schema
 from mmcore.errors import CorpusError
 
@@ -344,6 +346,26 @@ def test_the_content_key_counts_what_is_read_and_nothing_else(write_tiny: Write)
     assert changed != key
     path.unlink()
     assert content_key(moved) not in (key, changed)
+
+
+def test_threads_that_hash_large_corpora_give_the_same_key(write_tiny: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_tiny()
+    key = content_key(folder)
+    hashed = set[int]()
+    digest = source_folder._digest
+
+    def noted(path: Path) -> bytes:
+        hashed.add(threading.get_ident())
+        return digest(path)
+
+    monkeypatch.setattr(source_folder, "_digest", noted)
+    assert content_key(folder) == key
+    assert hashed == {threading.get_ident()}
+    hashed.clear()
+    monkeypatch.setattr(source_folder, "WITHOUT_THREADS", 0)
+    assert content_key(folder) == key
+    assert hashed
+    assert threading.get_ident() not in hashed
 
 
 def test_two_files_that_swap_names_are_other_content(write_tiny: Write) -> None:
