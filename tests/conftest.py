@@ -58,8 +58,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """What collecting left stays to the end: the garbage collector need not go through it again in every test."""
-    gc.collect()
+    """What collecting left stays to the end: the garbage collector need not go through it again in every test.
+
+    So does its garbage, a few megabytes: to look for it takes most of a second.
+    """
     keep()
     gc.set_threshold(100_000, 10, 50)
     gc.enable()

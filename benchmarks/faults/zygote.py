@@ -37,7 +37,7 @@ def serve(address: str, roles: Roles) -> Callable[[], None]:
     Args:
         roles: what its children may be, and so what is imported.
     """
-    # Importing makes nothing but what stays: looking for garbage in it takes a quarter of the time.
+    # Importing makes little but what stays: looking for garbage in it takes a third of the time.
     gc.disable()
     if roles != "foreign":
         import experiments.examine
@@ -50,7 +50,6 @@ def serve(address: str, roles: Roles) -> Callable[[], None]:
         mmcore.training.loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0
     if roles != "workers":
         _import_drivers()
-    gc.collect()
     keep()
     gc.enable()
     # Processes that lose their parent become this one's children, so that orphans are found.
