@@ -104,7 +104,9 @@ def test_a_fresh_installation_runs_the_first_study(installed: Path, tmp_path: Pa
     assert f"Report: {page}" in said
 
     code = (
-        "import json, mmstudy\n"
+        # Before it ends the interpreter would look through all objects, for a second.
+        "import atexit, gc, json, mmstudy\n"
+        "atexit.register(gc.freeze)\n"
         "changes = {'data.window': 20, 'training.epochs': 1, 'model.width': 8, 'model.feed_forward': 8,"
         " 'model.layers': 1, 'model.heads': 2}\n"
         "outcome = mmstudy.load(None, 'track_vs_multimodal', repeats=1, changes=changes)\n"
