@@ -341,7 +341,7 @@ def _sealed(value: Any, folder: Path | None, path: str) -> Any:
         case Reference():
             return _with_source(value, folder, path)
         case BaseModel():
-            changed: dict[str, Any] = {}
+            changed: dict[str, object] = {}
             for name, part in vars(value).items():
                 # A search checks thousands of configs, most of whose fields are numbers and words; pydantic takes as
                 # long to tell that one of them is no model as the rest of this.
