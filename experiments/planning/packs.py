@@ -59,11 +59,9 @@ def packing_of(size: Size, engine: Engine, device: str, needed: Callable[[], flo
     if size is None or size == 1:
         return Packing()
     match engine:
-        case RayEngine():
-            return Packing(why_not=sentence("runs are packed on this machine and by slurm, not by {kind}", kind="ray"))
-        case SlurmEngine() if size == "auto":
+        case RayEngine() | SlurmEngine() if size == "auto":
             return Packing(why_not=sentence("what the graphics cards of nodes hold is not known here: give a number"))
-        case SlurmEngine() | LocalEngine():
+        case RayEngine() | SlurmEngine() | LocalEngine():
             pass
     if size != "auto":
         return Packing(size)

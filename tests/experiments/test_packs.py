@@ -90,10 +90,10 @@ def test_auto_packs_on_a_graphics_card_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert packing_of(3, LocalEngine(), "cpu", gib) == Packing(3)
     assert packing_of(None, SlurmEngine(), "cuda", gib) == Packing()
     assert packing_of(3, SlurmEngine(), "cuda", gib) == Packing(3)
-    nodes = packing_of("auto", SlurmEngine(), "cuda", gib)
-    assert nodes.why_not == "what the graphics cards of nodes hold is not known here: give a number"
-    ray = packing_of(3, RayEngine(), "cuda", gib)
-    assert (ray.most, ray.why_not) == (1, "runs are packed on this machine and by slurm, not by ray")
+    assert packing_of(3, RayEngine(), "cuda", gib) == Packing(3)
+    for engine in (SlurmEngine(), RayEngine()):
+        nodes = packing_of("auto", engine, "cuda", gib)
+        assert nodes == Packing(1, "what the graphics cards of nodes hold is not known here: give a number")
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, True, "many", 5000])

@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories.launcher_contract import LauncherContract, table, worker_of
+from factories.launcher_contract import PackContract, table, worker_of
+from filelock import FileLock
 
 from experiments.driver import run_study
 from experiments.foreign.attempt import TrainingCode
 from experiments.home import Home
 from experiments.launchers.choose import AnyPool, open_pool, share
 from experiments.launchers.engine import Engine, LocalEngine, RayEngine, Resources
-from experiments.launchers.messages import Finished, Lost, Message, Started, Told
+from experiments.launchers.messages import Finished, Lost, Message, Started, Stopped, Told, as_pack
 from experiments.launchers.ray.attendant import refuse_other
 from experiments.launchers.ray.pool import RayPool
 from experiments.launchers.ray.station import Station
 from experiments.planning.request import Options
-from experiments.records import read_record
+from experiments.records import LOCK, is_locked, read_record
 from mmcore.errors import LaunchError
 from mmcore.events import EpochDone, Load
 
@@ -76,7 +77,7 @@ def cluster(cache: Path) -> Iterator[Any]:
         made.shutdown()
 
 
-class TestRayPool(LauncherContract):
+class TestRayPool(PackContract):
     """Over nodes that see nothing of the home."""
 
     @pytest.fixture(scope="class")
@@ -103,6 +104,55 @@ class TestRayPool(LauncherContract):
         stores = {path.parent for path in opened if path.name == "target.npy"}
         assert stores == {path.parent for path in cache.glob("kept/*/target.npy")}
         assert len(stores) == 1
+
+    def test_the_runs_of_a_pack_are_locked_here_each_until_its_own_end(
+        self, models: AnyPool, place: Home, tiny_corpus: Path
+    ) -> None:
+        runs = [self.model_job(place, tiny_corpus, repeat, epochs=3000) for repeat in (30, 31)]
+        short, long = (run.fingerprint for run in runs)
+        locked: dict[str, tuple[bool, bool]] = {}
+        ended: list[str] = []
+
+        def look(message: Message) -> None:
+            match message:
+                case Told(name, EpochDone(epoch=1)) if name == long:
+                    locked["both train"] = is_locked(place.run(short)), is_locked(place.run(long))
+                    models.stop(short)
+                case Told(name, EpochDone()) if name == long and ended == [short]:
+                    locked["one goes on"] = is_locked(place.run(short)), is_locked(place.run(long))
+                    models.stop(long)
+                case Stopped(name):
+                    ended.append(name)
+                case _:
+                    pass
+
+        pack = as_pack(runs)
+        assert pack is not None
+        models.run([pack], look)
+        assert locked == {"both train": (True, True), "one goes on": (False, True)}
+        assert ended == [short, long]
+        assert not is_locked(place.run(long))
+
+    def test_a_pack_waits_for_another_command_that_is_at_one_of_its_runs(
+        self, models: AnyPool, place: Home, tiny_corpus: Path
+    ) -> None:
+        runs = [self.model_job(place, tiny_corpus, repeat) for repeat in (32, 33)]
+        alone = self.model_job(place, tiny_corpus, 34)
+        folder = place.run(runs[1].fingerprint)
+        folder.mkdir(parents=True)
+        theirs, ended = FileLock(folder / LOCK), []
+
+        def hear(message: Message) -> None:
+            if isinstance(message, Finished):
+                ended.append(message.fingerprint)
+                theirs.release()
+
+        pack = as_pack(runs)
+        assert pack is not None
+        with theirs:
+            models.run([pack, alone], hear)
+        assert ended[0] == alone.fingerprint, "what was free came first"
+        assert sorted(ended[1:]) == sorted(run.fingerprint for run in runs)
 
     def test_nothing_is_left_on_a_node_but_what_later_runs_read(
         self, engine: Engine, place: Home, code: TrainingCode, cache: Path

@@ -23,7 +23,7 @@ from experiments.foreign.attempt import TrainingCode
 from experiments.home import Home
 from experiments.launchers.choose import AnyPool, Share, open_pool
 from experiments.launchers.engine import Engine
-from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Stopped, Told
+from experiments.launchers.messages import Finished, GivenUp, Job, Lost, Message, Started, Stopped, Told, as_pack
 from experiments.planning.request import Options
 from experiments.records import epochs_trained, read_record
 from mmcore.config import ForeignConfig, build_config
@@ -378,6 +378,58 @@ class LauncherContract:
         assert table(home) == table(Home(here / "home"))
 
 
-def _run_here(folder: Path, corpus: Path) -> None:
+def _run_here(folder: Path, corpus: Path, pack: int | None = None) -> None:
     (folder / "level.yaml").write_text(STUDY, encoding="utf-8")
-    run_study(str(folder / "level.yaml"), folder / "home", Options(corpus=str(corpus), workers=1))
+    run_study(str(folder / "level.yaml"), folder / "home", Options(corpus=str(corpus), workers=1, pack=pack))
+
+
+class PackContract(LauncherContract):
+    """What launchers promise as well that train the runs of a pack on another machine."""
+
+    def test_a_pack_is_one_job_and_goes_on_together_after_its_worker_died(
+        self, models: AnyPool, place: Home, tiny_corpus: Path
+    ) -> None:
+        import torch
+
+        runs = [self.model_job(place, tiny_corpus, repeat, epochs=3000) for repeat in (40, 41)]
+        pack = as_pack(runs)
+        assert pack is not None
+        before: dict[str, list[int]] = {run.fingerprint: [] for run in runs}
+        after: dict[str, list[int]] = {run.fingerprint: [] for run in runs}
+        lost: list[str] = []
+        times: list[float] = []
+
+        def hear(message: Message) -> None:
+            match message:
+                case Lost(name):
+                    lost.append(name)
+                case Told(name, EpochDone(epoch)):
+                    (after if lost else before)[name].append(epoch)
+                    times.append(time.monotonic())
+                    written = times[-1] - times[0] > 2.5 * SECONDS_BETWEEN_CHECKPOINTS
+                    if not lost and written and all(before.values()):
+                        worker = worker_of(name)
+                        if worker is not None:
+                            worker.kill()
+                    if len(after[name]) == 2:
+                        models.stop(name)
+                case _:
+                    pass
+
+        models.run([pack], hear)
+        assert sorted(lost) == sorted(before)
+        for name in before:
+            assert after[name][0] > 1, "it goes on from its checkpoint"
+            saved = torch.load(place.run(name) / "checkpoints" / "last.pt", weights_only=True)
+            assert saved["packed"] == 2
+            assert saved["epoch"] >= after[name][1]
+
+    def test_a_study_is_packed_on_a_cluster_as_on_this_machine(
+        self, engine: Engine, tiny_corpus: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        here = made_once(tmp_path_factory, "launched in packs", lambda folder: _run_here(folder, tiny_corpus, pack=2))
+        home = Home(tmp_path / "home")
+        run_study(str(here / "level.yaml"), home.root, Options(corpus=str(tiny_corpus), engine=engine, pack=2))
+        records = [read_record(folder) for folder in home.runs.iterdir()]
+        assert {record.hardware.packed for record in records if record is not None} == {2}
+        assert table(home) == table(Home(here / "home"))

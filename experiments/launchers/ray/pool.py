@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from experiments.home import Home
 from experiments.launchers.engine import RayEngine
 from experiments.launchers.local import code_root, cores
-from experiments.launchers.messages import Job, Message, Stop, encode
+from experiments.launchers.messages import Job, Message, Stop, encode, runs_of
 from experiments.launchers.pool import Death, Pool, tail
 from experiments.launchers.ray.orders import (
     Dead,
@@ -261,36 +262,36 @@ class RayPool(Pool[_Worker]):
         # Nodes cannot see who else is at a run: what another command is at waits until that one is done with it.
         busy: list[Job] = []
         for job in self._waiting:
-            if self._busy(job.fingerprint):
+            if any(self._busy(run.fingerprint) for run in runs_of(job)):
                 busy.append(job)
             elif self._lock(job):
                 return job
         return next((job for job in busy if self._lock(job)), None)
 
     def _lock(self, job: Job) -> bool:
-        """Take the locks of all runs that a job may write, if they are free."""
-        locks: list[FileLock] = []
-        for folder in writes(job):
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / LOCK)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                _release(locks)
+        """Take the locks of all folders that the runs of a job may write, if they are free."""
+        taken: list[str] = []
+        for run in runs_of(job):
+            locks = _taken(writes(run))
+            if locks is None:
+                self._release(*taken)
                 return False
-            locks.append(lock)
-        self._locks[job.fingerprint] = locks
+            self._locks[run.fingerprint] = locks
+            taken.append(run.fingerprint)
         return True
 
+    def _release(self, *runs: str) -> None:
+        """Let go of what these runs had locked."""
+        for run in runs:
+            _give_back(self._locks.pop(run, []))
+
     def _heard(self, worker: _Worker, line: str, on_message: Callable[[Message], None]) -> None:
-        job = worker.job
+        before = _names_of(worker.job)
         super()._heard(worker, line, on_message)
-        if job is not None and worker.job is None:
-            _release(self._locks.pop(job.fingerprint, []))
+        self._release(*(before - _names_of(worker.job)))
 
     def _lost(self, worker: _Worker, deaths: dict[str, int], on_message: Callable[[Message], None]) -> None:
-        if worker.job is not None:
-            _release(self._locks.pop(worker.job.fingerprint, []))
+        self._release(*_names_of(worker.job))
         super()._lost(worker, deaths, on_message)
 
     def close(self) -> None:
@@ -303,11 +304,30 @@ class RayPool(Pool[_Worker]):
         except subprocess.TimeoutExpired:
             self._bridge.kill()
             self._bridge.wait()
-        for locks in self._locks.values():
-            _release(locks)
-        self._locks, self._workers = {}, []
+        self._release(*list(self._locks))
+        self._workers = []
 
 
-def _release(locks: list[FileLock]) -> None:
+def _names_of(job: Job | None) -> set[str]:
+    """The fingerprints of a job's runs."""
+    return {run.fingerprint for run in runs_of(job)} if job is not None else set()
+
+
+def _taken(folders: tuple[Path, ...]) -> list[FileLock] | None:
+    """The locks of these folders, each made if it is not there; None: another process has one of them."""
+    locks: list[FileLock] = []
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _give_back(locks)
+            return None
+        locks.append(lock)
+    return locks
+
+
+def _give_back(locks: list[FileLock]) -> None:
     for lock in locks:
         lock.release()

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 import mmcore
 from experiments.foreign.attempt import WORK
 from experiments.launchers.local import start_worker
-from experiments.launchers.messages import Finished, Refused, Stopped, Told, decode
+from experiments.launchers.messages import Finished, Job, Refused, Stopped, Told, decode, runs_of
 from experiments.launchers.pool import tail
 from experiments.launchers.ray.orders import Tree
 from experiments.launchers.ray.parcels import Parcel, Seen, digest_of
@@ -56,6 +56,7 @@ class Station:
         self._process: subprocess.Popen[str] | None = None
         self._said: queue.Queue[tuple[str, list[Parcel]] | None] = queue.Queue(_HELD)
         self._runs: dict[str, Seen] = {}
+        self._job: set[str] = set()
         self._work = False
         self._paths: dict[str, str] = {}
         self._full = ""
@@ -150,7 +151,7 @@ class Station:
 
         Args:
             line: the job, with the paths of the driver's machine.
-            runs: files of its run, and of those whose training it may share.
+            runs: files of its runs, and of those whose training these may share.
             kept: folder on the driver's machine to the digest of what is kept here instead.
             homes: the folder of all runs on the driver's machine.
             work: whether the training code's own files are to be sent after each epoch.
@@ -159,7 +160,9 @@ class Station:
             OSError: there is no room here; it names the file.
         """
         if self._place is not None:
-            self._work = work
+            job = decode(line)
+            assert isinstance(job, Job)
+            self._job, self._work = {run.fingerprint for run in runs_of(job)}, work
             shutil.rmtree(self._place, ignore_errors=True)
             self._place.mkdir()
             self._runs = {parcel.run: Seen(self._place / parcel.run) for parcel in runs}
@@ -205,9 +208,9 @@ class Station:
         except ValueError:
             return []
         match message:
-            case Told(_, EpochDone()):
+            case Told(name, EpochDone()):
                 without = "" if self._work else WORK
-            case Finished() | Stopped():
+            case Finished(name) | Stopped(name):
                 without = ""
             case Refused(_, error) if error.get("rule") == NO_ROOM:
                 # This node's disk, not the driver's: the run goes on elsewhere.
@@ -216,7 +219,9 @@ class Station:
                 return []
             case _:
                 return []
-        found = [seen.parcel(without=without) for seen in self._runs.values()]
+        # The others of its pack bring theirs; to look for all each time would cost the square of their number.
+        of_it = [seen for run, seen in self._runs.items() if run == name or run not in self._job]
+        found = [seen.parcel(without=without) for seen in of_it]
         return [self._with_our_paths(parcel) for parcel in found if parcel is not None]
 
     def _with_our_paths(self, parcel: Parcel) -> Parcel:

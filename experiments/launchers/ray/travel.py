@@ -8,39 +8,42 @@ from pathlib import Path
 
 from experiments.environment import environment_of
 from experiments.execute import shares_with
-from experiments.launchers.messages import Job
+from experiments.launchers.messages import Job, runs_of
 from experiments.launchers.ray.orders import Travel, Tree
 from mmcore.config import RunConfig
 from mmcore.custom import custom_parts, find_source
 from mmcore.data.prepared import open_prepared
 
 
-def runs_of(job: Job) -> tuple[Path, ...]:
-    """Folders of runs that a job reads or writes: its own first, then those whose training it may share."""
-    own = Path(job.workdir)
-    if not isinstance(job.config, RunConfig):
-        return (own,)
-    return (own, *(own.parent / name for name in shares_with(job.config, _content(Path(job.prepared)))))
-
-
-def writes(job: Job) -> tuple[Path, ...]:
-    """Those that the job may write: the others only if it trains nothing by itself."""
-    runs = runs_of(job)
-    return runs[:1] if not isinstance(job.config, RunConfig) or job.config.trains else runs
+def writes(run: Job) -> tuple[Path, ...]:
+    """Folders that a run may write: its own, and, if it trains nothing by itself, those whose training it may share."""
+    trains = not isinstance(run.config, RunConfig) or run.config.trains
+    return (Path(run.workdir),) if trains else _folders_of(run)
 
 
 def travel_of(job: Job) -> Travel:
-    """What goes with a job."""
+    """What goes with a job: whatever any of its runs needs."""
+    folders: list[Path] = []
     trees: list[Tree] = []
-    if job.prepared:
-        trees.append(_all_of(Path(job.prepared)))
-    if job.code is not None:
-        # Files of installed packages have absolute names: they must be installed on the node.
-        trees.append(Tree(job.code.folder, tuple(name for name in job.code.files if not Path(name).is_absolute())))
-    if isinstance(job.config, RunConfig):
-        trees.extend(_parts_of(job.config))
+    for run in runs_of(job):
+        folders.extend(_folders_of(run))
+        if run.prepared:
+            trees.append(_all_of(Path(run.prepared)))
+        if run.code is not None:
+            # Files of installed packages have absolute names: they must be installed on the node.
+            trees.append(Tree(run.code.folder, tuple(name for name in run.code.files if not Path(name).is_absolute())))
+        if isinstance(run.config, RunConfig):
+            trees.extend(_parts_of(run.config))
     work = job.code is not None and job.code.runner.resumes
-    return Travel(tuple(map(str, runs_of(job))), tuple(dict.fromkeys(trees)), work)
+    return Travel(tuple(map(str, dict.fromkeys(folders))), tuple(dict.fromkeys(trees)), work)
+
+
+def _folders_of(run: Job) -> tuple[Path, ...]:
+    """Folders that a run reads or writes: its own first, then those whose training it may share."""
+    own = Path(run.workdir)
+    if not isinstance(run.config, RunConfig):
+        return (own,)
+    return (own, *(own.parent / name for name in shares_with(run.config, _content(Path(run.prepared)))))
 
 
 def with_checkout(job: Job) -> Job:
