@@ -83,6 +83,7 @@ def killed_after(records: int, home: Home, study: Path, corpus: Path, workers: i
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_table_is_the_same_on_four_workers(study: Path, tiny_corpus: Path, home: Home, expected: str) -> None:
     run_study(str(study), home.root, Options(corpus=str(tiny_corpus), workers=4))
     assert table(home) == expected
