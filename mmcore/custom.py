@@ -343,8 +343,8 @@ def _sealed(value: Any, folder: Path | None, path: str) -> Any:
         case BaseModel():
             changed: dict[str, object] = {}
             for name, part in vars(value).items():
-                # A search checks thousands of configs, most of whose fields are numbers and words; pydantic takes as
-                # long to tell that one of them is no model as the rest of this.
+                # A search checks thousands of configs, most of whose fields are numbers and words. To ask pydantic
+                # whether one of them is a model takes as long as all the rest.
                 if type(part) in _PLAIN:
                     continue
                 new = _sealed(part, folder, f"{path}.{name}".lstrip("."))

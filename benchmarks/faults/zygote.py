@@ -93,8 +93,7 @@ def _import_drivers() -> None:
     import alembic.command
     import alembic.config  # noqa: F401
     import mlflow.server
-    import mlflow.store.db.utils
-    import mlflow.store.tracking.sqlalchemy_workspace_store
+    import mlflow.store.tracking.sqlalchemy_workspace_store  # noqa: F401
     import pandas.io.formats.csvs  # noqa: F401
     import pyarrow.csv
     import pyarrow.pandas_compat
@@ -131,7 +130,6 @@ def _import_drivers() -> None:
         for name in templates.list_templates([ending]):
             templates.get_template(name)
     configure_mappers()
-    mlflow.store.db.utils._get_latest_schema_revision()
     environment()
     experiments.cli.help.built(experiments.cli.main.app)
 

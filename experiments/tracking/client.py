@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 from collections.abc import Iterator
@@ -40,7 +39,6 @@ with unwarned():
     )
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-    from mlflow.store.db import utils as schema
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from mlflow.tracking import MlflowClient
 
@@ -71,21 +69,6 @@ __all__ = [
 # What goes wrong is raised as well: a log of it would stand on the terminal, with pages of traceback.
 logging.getLogger("mlflow").setLevel(logging.CRITICAL)
 logging.getLogger("alembic").setLevel(logging.ERROR)
-
-
-def read_migrations_once() -> None:
-    """Let MLflow find out once in this process which version of a database is the newest.
-
-    Each time that a database is opened it reads all of its migrations for that, which takes some tens of milliseconds;
-    a version of MLflow without this name does so again, and no more.
-    """
-    name = "_get_latest_schema_revision"
-    found = getattr(schema, name, None)
-    if found is not None:
-        setattr(schema, name, functools.cache(found))
-
-
-read_migrations_once()
 
 
 def tracking_uri(home: Home) -> str:

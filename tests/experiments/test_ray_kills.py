@@ -136,13 +136,12 @@ def test_whatever_is_killed_the_table_is_the_same(
 
 def wait_for(command: subprocess.Popen[bytes], home: Path, checkpoints: int) -> None:
     """Until the home has so many more checkpoints, or the command has ended."""
-    known, more = _heard(home), 0
+    seen = _heard(home)
+    wanted = len(seen) + checkpoints
 
     def enough() -> bool:
-        nonlocal known, more
-        now = _heard(home)
-        more, known = more + len(now - known), now
-        return command.poll() is not None or more >= checkpoints
+        seen.update(_heard(home))
+        return command.poll() is not None or len(seen) >= wanted
 
     until(enough, 240)
 
