@@ -7,10 +7,12 @@ input says so, also after the driver was killed. Everything it writes is atomic,
 from __future__ import annotations
 
 import gc
+import math
 import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -32,10 +34,13 @@ from experiments.launchers.messages import (
 )
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import MMStudyError, RunStopped
-from mmcore.events import Event, OnEvent
+from mmcore.events import EpochDone, Event, OnEvent, Progress
 
 FOREIGN = "foreign"
 """The argument of a worker that serves foreign training code alone, and so needs no torch."""
+
+SECONDS_FOR_AN_EPOCH = 1.0
+"""A run that is to stop ends its epoch first where that takes no longer. Longer epochs have a checkpoint each."""
 
 Do: TypeAlias = Callable[[Job, OnEvent], str]
 """Does a job; returns its status."""
@@ -77,9 +82,16 @@ def _serve(jobs: queue.SimpleQueue[Job], unwanted: set[str], channel: TextIO, do
     gauge = Gauge(with_children=FOREIGN in sys.argv[1:])
 
     def listener(name: str) -> OnEvent:
+        ended = -math.inf
+
         def on_event(event: Event) -> None:
+            nonlocal ended
             _tell(channel, encode(Told(name, event)))
-            if name in unwanted:
+            if isinstance(event, EpochDone):
+                ended = time.monotonic()
+            # In the middle of an epoch the epochs since the last checkpoint would be lost: a short one may end first.
+            in_short = isinstance(event, Progress) and time.monotonic() - ended < SECONDS_FOR_AN_EPOCH
+            if name in unwanted and not in_short:
                 raise RunStopped("the driver stopped this run")
 
         return gauge.watched(on_event)
