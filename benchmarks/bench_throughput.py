@@ -32,7 +32,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.bench_model import make_batch, plain_step
 from benchmarks.bench_step import stepper
-from experiments.launchers.local import MEMORY_VARIABLES
+from experiments.launchers.start import worker_environment
 from mmcore.config import ModelConfig
 from mmcore.model.linear import linear
 
@@ -180,7 +180,7 @@ def measure(size: tuple[int, int, int, int], rounds: int, steps: int = 1) -> dic
     """
     command = [sys.executable, "-c", "from benchmarks.bench_throughput import serve; serve()"]
     # Ours as workers of a study are started, the plain one as anybody starts Python.
-    kinds = [MEMORY_VARIABLES | dict(os.environ)] * 2 + [dict(os.environ)]
+    kinds = [worker_environment(os.environ)] * 2 + [dict(os.environ)]
     workers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) for env in kinds
     ]

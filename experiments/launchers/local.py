@@ -15,6 +15,7 @@ from pathlib import Path
 from experiments.launchers.cards import Card, dealt
 from experiments.launchers.messages import Job, Stop, encode
 from experiments.launchers.pool import Death, Pool, tail
+from experiments.launchers.start import FOREIGN, worker_command, worker_environment
 from mmcore.language import say
 
 PATIENCE = 1.0
@@ -24,11 +25,6 @@ THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"
 )  # fmt: skip
 """From which libraries learn their number of threads as they are imported; workers are given all of them."""
-
-MEMORY_VARIABLES = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
-"""How the GNU C library deals with memory that a training step gives back: it keeps it for the next step, in place of
-giving it to the system and taking it again page by page. Other libraries do not know them; the user's own come first.
-"""
 
 
 @dataclass(eq=False)
@@ -146,23 +142,17 @@ def start_worker(
         foreign: it serves training code of the user's own alone, and need not import our libraries.
         extra: more environment variables.
     """
-    environment = (
-        ({} if foreign else MEMORY_VARIABLES)
-        | dict(os.environ)
-        | {
-            **dict.fromkeys(THREAD_VARIABLES, str(threads)),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": os.pathsep.join([str(code_root()), *filter(None, [os.environ.get("PYTHONPATH")])]),
-            **(extra or {}),
-        }
-    )
+    environment = worker_environment(os.environ, foreign) | {
+        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
+        "PYTHONPATH": os.pathsep.join([str(code_root()), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        **(extra or {}),
+    }
     # Ctrl-C goes to the driver alone, which then stops its workers in order.
     windows = sys.platform == "win32"
     flags: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
     with open(log, "a", encoding="utf-8") as errors:
         return subprocess.Popen(
-            # -P: a file of the user's folder must not stand in for one of our packages.
-            [sys.executable, "-P", "-m", "experiments.launchers.worker", *(["foreign"] if foreign else [])],
+            worker_command(*([FOREIGN] if foreign else [])),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -32,12 +32,10 @@ from experiments.launchers.messages import (
     encode,
     runs_of,
 )
+from experiments.launchers.start import FOREIGN
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import MMStudyError, RunStopped
 from mmcore.events import EpochDone, Event, OnEvent, Progress
-
-FOREIGN = "foreign"
-"""The argument of a worker that serves foreign training code alone, and so needs no torch."""
 
 SECONDS_FOR_AN_EPOCH = 1.0
 """A run that is to stop ends its epoch first where that takes no longer. Longer epochs have a checkpoint each."""

@@ -16,6 +16,7 @@ from experiments.launchers import local
 from experiments.launchers.choose import Share, share
 from experiments.launchers.engine import LocalEngine
 from experiments.launchers.local import THREAD_VARIABLES, thread_note
+from experiments.launchers.start import MEMORY_VARIABLES
 from experiments.planning.request import Options
 from experiments.records import read_record
 from mmcore.config import build_config
@@ -109,13 +110,13 @@ def test_a_worker_keeps_its_memory_unless_the_user_or_foreign_code_has_a_say(
 ) -> None:
     started: list[dict[str, str]] = []
     monkeypatch.setattr(local.subprocess, "Popen", lambda *_, env, **__: started.append(env))
-    first, second = local.MEMORY_VARIABLES
+    first, second = MEMORY_VARIABLES
     monkeypatch.setenv(first, "65536")
     monkeypatch.delenv(second, raising=False)
     local.start_worker(1, tmp_path / "log")
     local.start_worker(1, tmp_path / "log", foreign=True)
     assert [(env.get(first), env.get(second)) for env in started] == [
-        ("65536", local.MEMORY_VARIABLES[second]),
+        ("65536", MEMORY_VARIABLES[second]),
         ("65536", None),
     ]
 

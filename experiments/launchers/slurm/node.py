@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from experiments.launchers.slurm.spool import IN, LOG, NODE, OUT, STALE_SECONDS, Pulse, Reader, Sender
+from experiments.launchers.start import FOREIGN, worker_command, worker_environment
 
 _LOOK_SECONDS = 0.2
 """How often an idle worker looks for a job; one that has a job looks less often."""
@@ -40,12 +41,11 @@ class _Node:
         self._out = Sender(self._folder / OUT)
         with open(self._folder / LOG, "a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                # -P: a file of the user's folder must not stand in for one of our packages.
-                [sys.executable, "-P", "-m", "experiments.launchers.worker", *words],
+                worker_command(*words),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                env=worker_environment(os.environ, FOREIGN in words),
                 text=True,
                 encoding="utf-8",
             )

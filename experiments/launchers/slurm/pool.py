@@ -14,6 +14,7 @@ from experiments.launchers.slurm.places import Place, Places, Worker
 from experiments.launchers.slurm.spool import BEAT_SECONDS, STALE_SECONDS
 from experiments.launchers.slurm.status import cancel, longest_array
 from experiments.launchers.slurm.submission import check_settings, submit
+from experiments.launchers.start import FOREIGN
 from mmcore.errors import LaunchError
 from mmcore.language import say
 
@@ -59,7 +60,7 @@ class SlurmPool(Pool[Worker]):
     ) -> None:
         super().__init__(0, busy)
         self._engine, self._threads, self._gpus, self._wanted = engine, threads, gpus, workers
-        self._words = [f"{stale:g}", *(["foreign"] if foreign else [])]
+        self._words = [f"{stale:g}", *([FOREIGN] if foreign else [])]
         self._searching = False
         self._submit_at = 0.0
         self._busy_at = time.monotonic()
