@@ -55,8 +55,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _suits(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    # First of all: of a traced tensor, torch writes every answer about its size into the program as a limit.
     return (
-        x.dtype is weight.dtype is torch.float32
+        not torch.compiler.is_compiling()
+        and x.dtype is weight.dtype is torch.float32
         and x.numel() * weight.shape[0] >= SMALLEST
         and x.shape[-1] == weight.shape[-1]
         and x.device.type == weight.device.type == "cpu"
@@ -69,10 +71,9 @@ def _suits(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
 
 
 def _watched() -> bool:
-    """Whether something is active that knows torch's own operators alone: a compiler, ``torch.func``, or a mode."""
+    """Whether something is active that knows torch's own operators alone, besides a compiler: ``torch.func``, a mode."""
     return (
-        torch.compiler.is_compiling()
-        or torch._C._are_functorch_transforms_active()
+        torch._C._are_functorch_transforms_active()
         or torch._C._is_torch_function_mode_enabled()
         or torch._C._len_torch_dispatch_stack() > 0
     )

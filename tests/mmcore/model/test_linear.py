@@ -168,6 +168,18 @@ def test_torch_computes_where_somebody_watches(asked: Asked, how: str) -> None:
     assert not asked
 
 
+def test_a_graph_that_is_exported_fits_sizes_on_both_sides_of_the_limit(asked: Asked) -> None:
+    """Of what is traced no size may be asked: torch writes the answer down as a limit of the program."""
+    layer, batch = Linear(64, 96), torch.export.Dim("batch", min=1, max=4096)
+    rows = SMALLEST // 64 // 96
+    for traced in (2, 4 * rows):
+        program = torch.export.export(layer, (torch.zeros(traced, 64),), dynamic_shapes=({0: batch},))
+        for other in (2, 4 * rows):
+            x = drawn(other, 64).float()
+            torch.testing.assert_close(program.module()(x), F.linear(x, layer.weight, layer.bias))
+    assert not asked
+
+
 def test_many_models_at_once_are_torchs_own(asked: Asked) -> None:
     layer, x = Linear(64, 96), drawn(3, 400, 64).float()
     weights = {name: torch.stack([value.detach()] * 3) for name, value in layer.named_parameters()}
