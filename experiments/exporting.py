@@ -23,6 +23,7 @@ from reports.summary.build import summarise
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
     from experiments.quantised import Cost
     from experiments.tracking.models import Logged
@@ -52,7 +53,7 @@ def export_arm(
 
     Raises:
         StudyError: all models were named where one is exported; packages for ONNX are not installed; the file gives
-            other numbers than the model.
+            other numbers than the model, or none at some sizes.
         PartError: a class of the user's cannot be exported.
         RecordError: see :meth:`TrainedArm.members`.
     """
@@ -186,14 +187,25 @@ def _program(path: Path) -> Run:
     return run
 
 
-def _check(deployed: Deployed, run: Run, example: Example, path: Path) -> None:
-    """Refuse a file that gives other outputs than the model, at steps that exist."""
+def _check(deployed: nn.Module, run: Run, example: Example, path: Path) -> None:
+    """Refuse a file that gives other outputs than the model, at steps that exist, or none at all."""
     import numpy as np
     import torch
 
     with torch.no_grad():
         own_BTKO = deployed(*example).numpy()
-    read_BTKO = run(example)
+    try:
+        read_BTKO = run(example)
+    except Exception as error:
+        windows, steps = example[2].shape
+        raise StudyError(
+            "an exported file must give outputs for any number of windows, of any length up to the study's",
+            expected=f"it computes {windows} windows of {steps} steps",
+            found=str(error).strip().partition("\n")[0][:300],
+            where=str(path),
+            next_step="A class of your own must compute the same way at every size; if none takes part, "
+            "choose the other --format",
+        ) from error
     valid_BT = example[2].numpy() if own_BTKO.shape[1] > 1 else np.ones(own_BTKO.shape[:2], bool)
     own, read = own_BTKO[valid_BT], read_BTKO[valid_BT]
     if not np.allclose(own, read, rtol=CLOSE, atol=CLOSE):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from factories.command import mmstudy
 
+from experiments import exporting
 from experiments.exporting import onnx_run
 from experiments.home import Home
 from experiments.model_card import card_of
@@ -19,7 +20,8 @@ from experiments.planning.plan import plan
 from experiments.quantised import Cost, cost_of
 from experiments.results import load_results
 from experiments.trained_arm import TrainedArm
-from mmcore.exporting import Deployed
+from mmcore.errors import StudyError
+from mmcore.exporting import Deployed, Example
 from mmcore.language import LANGUAGES, Language, speaking
 from reports.output.text import as_text
 from reports.summary.build import summarise
@@ -105,6 +107,33 @@ def test_the_card_is_in_the_readers_language(arm: TrainedArm) -> None:
     # The question is the user's.
     said = japanese.replace(arm.request.study.question, "")
     assert re.findall(r"(?<![\w/.'])[A-Za-z][a-z]+(?: [a-z]+){2,}", said) == []
+
+
+class _Sized(torch.nn.Module):
+    """Does something else for many rows than for few, which one traced example does not show."""
+
+    def forward(self, values: list[torch.Tensor], present_BTM: torch.Tensor, valid_BT: torch.Tensor) -> torch.Tensor:
+        rows = valid_BT.shape[0] * valid_BT.shape[1]
+        return torch.stack(values).sum(0).unsqueeze(-1) * (2 if rows > 35 else 1)
+
+
+def test_a_file_that_works_at_some_sizes_only_is_refused(tmp_path: Path) -> None:
+    def example(batch: int, steps: int) -> Example:
+        return [torch.ones(batch, steps, 1)], torch.ones(batch, steps, 1) > 0, torch.ones(batch, steps) > 0
+
+    axes = {0: torch.export.Dim("batch", min=1, max=4096), 1: torch.export.Dim("time", min=2, max=20)}
+    module = _Sized()
+    program = torch.export.export(
+        module, example(2, 20), dynamic_shapes={"values": [axes], "present_BTM": axes, "valid_BT": axes}
+    )
+    torch.export.save(program, tmp_path / "model.pt2")
+    run = exporting._program(tmp_path / "model.pt2")
+    exporting._check(module, run, example(2, 20), tmp_path / "model.pt2")
+    with pytest.raises(StudyError) as refused:
+        exporting._check(module, run, example(3, 10), tmp_path / "model.pt2")
+    assert refused.value.expected == "it computes 3 windows of 10 steps"
+    assert "> 35" in str(refused.value.found)
+    assert "--format" in str(refused.value.next_step)
 
 
 def test_all_models_are_not_one_file(trained: tuple[Path, Path, Home], tmp_path: Path) -> None:
