@@ -52,9 +52,11 @@ class Data:
                 found=f"{len(items)} items, all too short for the task",
                 next_step="Use longer items, or a shorter task.horizon",
             )
-        short = len(items) - len(np.unique(loader.table_W4[:, 0]))
+        # Items without a step were told when the corpus was prepared.
+        there = sum(self.prepared.items[item].steps > 0 for item in items)
+        short = there - len(np.unique(loader.table_W4[:, 0]))
         if short:
-            facts = {"n": short, "all": len(items), "side": side}
+            facts = {"n": short, "all": there, "side": side}
             text = say("{n} of {all} {side} items are too short for the task and are left out", **facts)
             self.on_event(Note(text))
         return loader

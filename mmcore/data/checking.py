@@ -124,6 +124,10 @@ def check_corpus(folder: Path) -> Checked:
     return checked
 
 
+ABSENT = "the model is told where the modality is absent"
+UNTAUGHT = "nothing is learned from an item without targets, and it is in no score"
+
+
 # Tables --------------------------------------------------------------------------------------------------------------
 def _check_tables(checked: Checked, folder: Path, declared: Declared, items: tuple[Item, ...]) -> set[str]:
     """Read every table; the items all of whose tables are right."""
@@ -138,7 +142,7 @@ def _check_tables(checked: Checked, folder: Path, declared: Declared, items: tup
         if not paths:
             checked.tell(no_table(folder, name))
             continue
-        _check_missing(checked, folder, name, names, paths)
+        _check_missing(checked, folder, name, names, paths, name in declared.modalities)
         for text in cut_notes(paths.values(), folder):
             checked.warn(
                 text, str(folder / name), next_step="Compare them with the originals, or end them with a line break"
@@ -165,15 +169,17 @@ def _columns(targets: Targets) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(f"{p.name}_{k}" for p in targets.parameters) for k in range(targets.tracks))
 
 
-def _check_missing(checked: Checked, folder: Path, name: str, items: list[str], paths: Mapping[str, Path]) -> None:
+def _check_missing(
+    checked: Checked, folder: Path, name: str, items: list[str], paths: Mapping[str, Path], read: bool
+) -> None:
+    """Warn of items without a table, and of tables without an item; ``read``: the table is a modality's."""
     lacking = [item for item in items if item not in paths]
     if lacking:
-        examples = ", ".join(lacking[:8]) + (", …" if len(lacking) > 8 else "")
         checked.warn(
             f"{len(lacking)} of {len(items)} items {'lacks' if len(lacking) == 1 else 'lack'} a table of '{name}'",
             str(folder / name),
-            examples,
-            "Add the files, or leave it so: the model is told where the modality is absent",
+            _some(lacking),
+            f"Add the files, or leave it so: {ABSENT if read else UNTAUGHT}",
         )
     for stranger in strangers(folder, name, items):
         stem = stranger.rpartition(".")[0]
@@ -184,6 +190,10 @@ def _check_missing(checked: Checked, folder: Path, name: str, items: list[str], 
             if _near(stem, lacking or items)
             else None,
         )
+
+
+def _some(items: list[str]) -> str:
+    return ", ".join(items[:8]) + (", …" if len(items) > 8 else "")
 
 
 def _near(name: str, items: list[str]) -> bool:
@@ -227,7 +237,7 @@ def _check_together(
                 where=str(folder),
             )
         )
-    _check_times(checked, folder, quality)
+    _check_times(checked, folder, schema, quality)
     _check_labels(checked, folder, schema, np.concatenate(labels))
 
 
@@ -248,7 +258,21 @@ _TIMES: tuple[tuple[Callable[[QualityRow], int], str, str], ...] = (
 )
 
 
-def _check_times(checked: Checked, folder: Path, quality: Sequence[QualityRow]) -> None:
+def _check_empty(checked: Checked, folder: Path, schema: CorpusSchema, have: Sequence[QualityRow]) -> None:
+    """Tables that are there and say nothing: no row, empty cells alone, or segments between the steps."""
+    empty = [row.item for row in have if row.steps and not row.coverage and not row.apart]
+    if empty:
+        name = have[0].modality
+        checked.warn(
+            f"{len(empty)} of {checked.items} items {'has' if len(empty) == 1 else 'have'} a table of '{name}' in "
+            "which no step has a value",
+            str(folder / name),
+            _some(empty),
+            f"Fill it, or leave it so: {ABSENT if name in schema.modalities else UNTAUGHT}",
+        )
+
+
+def _check_times(checked: Checked, folder: Path, schema: CorpusSchema, quality: Sequence[QualityRow]) -> None:
     for count_of, what, consequence in _TIMES:
         for name in dict.fromkeys(row.modality for row in quality):
             bad = [row for row in quality if row.modality == name and count_of(row)]
@@ -271,6 +295,7 @@ def _check_times(checked: Checked, folder: Path, quality: Sequence[QualityRow]) 
                     where=str(folder / name),
                 )
             )
+        _check_empty(checked, folder, schema, have)
     never = {problem.where for problem in checked.problems if problem.level == "error"}
     for text in time_notes([row for row in quality if str(folder / row.modality) not in never]):
         checked.warn(text, str(folder))

@@ -327,6 +327,16 @@ def test_some_items_too_short_are_left_out_and_counted(config, finished, editing
     assert result.history[-1]["validation/loss"] == finished[0].history[-1]["validation/loss"]
 
 
+def test_an_item_without_a_step_is_not_called_too_short(config, finished, prepared, editing_corpus, tmp_path):
+    """It was told when the corpus was prepared; no shorter horizon would bring it back."""
+    test = finished[0].items[0].item
+    items = tuple(replace(item, steps=0) if item.name == test else item for item in prepared.items)
+    events = []
+    result = run(config(editing_corpus), tmp_path, events.append, replace(prepared, items=items))
+    assert [e.text for e in events if isinstance(e, Note)] == []
+    assert {r.item for r in result.items} == {r.item for r in finished[0].items} - {test}
+
+
 def test_trained_weights_differ_but_reported_losses_keep_weight_one(config, editing_corpus, prepared, tmp_path):
     heavy = config(editing_corpus, loss__weights={"asset": 5.0, "position": 0.0}, training__epochs=1)
     result = run(heavy, tmp_path, prepared=prepared)

@@ -178,6 +178,28 @@ def test_tables_of_nobody_and_missing_tables_are_warnings(write: Write) -> None:
     assert "Did you mean 'a'?" in stranger
 
 
+def test_an_item_without_targets_is_told_as_such_and_not_as_one_without_a_modality(write: Write) -> None:
+    folder = write()
+    (folder / "mood" / "b.csv").unlink()
+    (missing,) = told(check_corpus(folder), "warning")
+    assert "1 of 4 items lacks a table of 'mood'; found b." in missing
+    assert "modality" not in missing
+    assert "nothing is learned from an item without targets, and it is in no score" in missing
+
+
+@pytest.mark.parametrize("how", ["no row", "empty cells"])
+def test_a_table_without_a_single_value_is_told(write: Write, how: str) -> None:
+    """Its file is there, so no list of missing files names it; for the model the item lacks the modality."""
+
+    def empty(tables: Tables) -> None:
+        sound = tables["sound"]["c"]
+        tables["sound"]["c"] = sound.iloc[:0] if how == "no row" else sound.assign(level=np.nan, speaking=np.nan)
+
+    (warning,) = told(check_corpus(write(empty)), "warning")
+    assert "1 of 4 items has a table of 'sound' in which no step has a value; found c." in warning
+    assert "Fill it, or leave it so: the model is told where the modality is absent" in warning
+
+
 def test_a_modality_without_a_folder_and_two_tables_of_an_item(write: Write) -> None:
     folder = write()
     (folder / "image").rename(folder / "images")
