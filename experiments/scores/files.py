@@ -7,20 +7,25 @@ import errno
 import gzip
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 
+from experiments.scores.numbers import MISSING
 from experiments.scores.table import ScoreTable
 from mmcore.errors import ScoresError
 from mmcore.files import read_bytes, refuse_special
+from mmcore.language import say
 
 MOST_BYTES = 1 << 30
 """Of the text of a file of scores, once it is unpacked."""
 KINDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 """Endings that are read; each of the text formats also with ``.gz`` behind it."""
+
+_COMMA_NUMBER = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?")
 
 
 def read_file(path: Path) -> ScoreTable:
@@ -113,7 +118,19 @@ def _delimited(path: Path, delimiter: str | None) -> ScoreTable:
                 next_step="Put names that contain the separator in quotes",
             )  # fmt: skip
     table = pd.DataFrame([[cell.strip() for cell in row] for _, row in rows[1:]], columns=header, dtype=object)
-    return ScoreTable(table, short_name(path), str(path), tuple(number for number, _ in rows[1:]))
+    notes = () if delimiter == "," else _point_commas(table)
+    return ScoreTable(table, short_name(path), str(path), tuple(number for number, _ in rows[1:]), notes=notes)
+
+
+def _point_commas(table: pd.DataFrame) -> tuple[str, ...]:
+    """Write decimal commas as points, in columns that hold such numbers alone; a sentence for each such column."""
+    notes: list[str] = []
+    for place, name in enumerate(table.columns):
+        cells = [cell for cell in table.iloc[:, place] if cell.lower() not in MISSING]
+        if any("," in cell for cell in cells) and all(_COMMA_NUMBER.fullmatch(cell) for cell in cells):
+            table.isetitem(place, [cell.replace(",", ".") for cell in table.iloc[:, place]])
+            notes.append(say("Commas in the numbers of column '{column}' were read as decimal points.", column=name))
+    return tuple(notes)
 
 
 def _refuse_header(header: list[str], path: Path) -> None:

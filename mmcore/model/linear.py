@@ -71,7 +71,7 @@ def _suits(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
 
 
 def _watched() -> bool:
-    """Whether something is active that knows torch's own operators alone, besides a compiler: ``torch.func``, a mode."""
+    """Whether something is active that knows torch's own operators alone, other than a compiler."""
     return (
         torch._C._are_functorch_transforms_active()
         or torch._C._is_torch_function_mode_enabled()

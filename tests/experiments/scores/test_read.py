@@ -55,6 +55,30 @@ def test_every_format_gives_the_same_scores(tmp_path, name):
     assert columns.guessed == ("Columns were guessed: --arm model --repeat seed --score accuracy.",)
 
 
+def test_decimal_commas_are_read_where_cells_are_not_separated_by_commas(tmp_path):
+    """As a spreadsheet saves them in half of Europe; and said, since 1,234 might have been a thousand."""
+    text = LONG.replace(",", ";").replace(".", ",").replace("cnn;1;0,91", "cnn;1;1")
+    table = read_scores(written(tmp_path / "semi.csv", text))
+    tidy, _ = tidied(tmp_path / "semi.csv")
+    assert cells(tidy) == {**EXPECTED, ("cnn", "1"): 1.0}
+    assert table.notes == ("Commas in the numbers of column 'accuracy' were read as decimal points.",)
+    tidy, _ = tidied(written(tmp_path / "tabs.tsv", text.replace(";", "\t")))
+    assert cells(tidy) == {**EXPECTED, ("cnn", "1"): 1.0}
+
+
+def test_a_comma_counts_as_a_point_only_where_every_cell_of_the_column_is_such_a_number(tmp_path):
+    mixed = "model;seed;accuracy\na;0;0,8\na;1;0.9\nb;0;0,8\nb;1;0,9\n"
+    with pytest.raises(ScoresError, match=r"every score .* found '0,8', and 2 more\. Correct") as refused:
+        tidied(written(tmp_path / "mixed.csv", mixed))
+    assert "mores" not in str(refused.value)
+    table = read_scores(written(tmp_path / "names.csv", "model;k;accuracy\n1,5;3;0.8\nbig;3;0.9\n"))
+    assert list(table.rows["model"]) == ["1,5", "big"]
+    assert table.notes == ()
+    missing = "model;seed;accuracy\na;0;0,8\na;1;\nb;0;nan\nb;1;-1,5e-3\n"
+    tidy, _ = tidied(written(tmp_path / "missing.csv", missing))
+    assert [value for value in cells(tidy).values() if value == value] == [0.8, -0.0015]
+
+
 def test_a_data_frame_is_read_and_left_as_it_is():
     frame = pd.DataFrame({"method": ["a", "a", "b"], "fold": [0, 1, 0], "f1": [0.1, 0.2, 0.3]})
     before = frame.copy()
