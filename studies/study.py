@@ -197,8 +197,27 @@ def find_study(name: str) -> Path:
     if path.suffix in (".yaml", ".yml") or path.is_file():
         if path.is_file():
             return path
-        raise StudyError("there is no such study file", where=name)
-    raise StudyError(f"'{name}' is neither a study of the catalogue nor a file", next_step=nearest(name, list(names)))
+        raise StudyError("there is no such study file", where=name, next_step=_beside(path))
+    raise StudyError(
+        f"'{name}' is neither a study of the catalogue nor a file",
+        next_step=_beside(path, exact=True) or nearest(name, list(names)),
+    )
+
+
+def _beside(path: Path, exact: bool = False) -> str | None:
+    """The study file in the same folder that was probably meant; with ``exact`` only one that lacks its ending."""
+    import difflib
+
+    if not path.parent.is_dir():
+        return f"The folder {path.parent} is not there either"
+    names = sorted(near.name for near in path.parent.iterdir() if near.suffix in (".yaml", ".yml"))
+    if exact:
+        close = [name for name in names if Path(name).stem == path.name]
+    else:
+        close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
+    if close:
+        return f"Did you mean '{path.parent / close[0]}'?"
+    return None if exact else "Name a file that is there, or a study that mmstudy list shows"
 
 
 def read_study(path: Path) -> tuple[Study, YamlFile]:
@@ -228,7 +247,7 @@ def read_preset(name: str) -> tuple[Preset, YamlFile]:
     names = {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
     path = names.get(name) or Path(name)
     if not path.is_file():
-        raise StudyError(f"preset '{name}' is unknown", next_step=nearest(name, list(names)))
+        raise StudyError(f"preset '{name}' is unknown", next_step=nearest(name, ["auto", *names]))
     written = read_yaml(path, StudyError)
     return _checked(Preset, written), written
 

@@ -206,6 +206,23 @@ def test_an_unknown_study_names_the_nearest() -> None:
         find_study("fusoin")
     with pytest.raises(MMStudyError, match="Did you mean 'quick'"):
         read_preset("quik")
+    with pytest.raises(MMStudyError, match="Did you mean 'auto'"):
+        read_preset("atuo")
+
+
+def test_a_study_file_that_is_not_there_names_the_nearest_in_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deeper.yaml").write_text("question: Why?\n")
+    with pytest.raises(StudyError, match=r"^deper\.yaml: there is no such study file\. Did you mean 'deeper\.yaml'\?"):
+        find_study("deper.yaml")
+    with pytest.raises(StudyError, match=r"'deeper' is neither .* nor a file\. Did you mean 'deeper\.yaml'\?"):
+        find_study("deeper")
+    with pytest.raises(StudyError, match=r"no such study file\. The folder none is not there either"):
+        find_study("none/deeper.yaml")
+    with pytest.raises(StudyError, match=r"no such study file\. Name a file that is there, or .* mmstudy list shows"):
+        find_study("x.yml")
 
 
 def of_catalogue(name: str, preset: str, schema: CorpusSchema, **options: Any) -> ResolvedStudy:
