@@ -222,7 +222,7 @@ def test_a_study_file_that_is_not_there_names_the_nearest_in_its_folder(
     with pytest.raises(StudyError, match=r"no such study file\. The folder none is not there either"):
         find_study("none/deeper.yaml")
     with pytest.raises(StudyError, match=r"no such study file\. Name a file that is there, or .* mmstudy list shows"):
-        find_study("x.yml")
+        find_study("xyzw.yml")
 
 
 def of_catalogue(name: str, preset: str, schema: CorpusSchema, **options: Any) -> ResolvedStudy:
