@@ -9,6 +9,7 @@ from typing import Any
 
 from mmcore.analyses import ATTENDING, AnyAnalysis, CoalitionsAnalysis, ErrorsAnalysis, applies, refuse_inexact
 from mmcore.config import NOT_NUMBERS, Forecast, Overrides, RunConfig, override
+from mmcore.config.custom import Custom
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint, identity
 from mmcore.limits import MOST_SETTINGS
@@ -190,7 +191,9 @@ def unused_settings(config: RunConfig, schema: CorpusSchema) -> list[str]:
     if len(schema.targets.components) == 1:
         unused += ["loss.weights", "loss.weighting"]
     attends = model.layers or model.layers_before or (not one and model.fusion.kind in ATTENDING)
-    if not attends and model.head.kind != "track_tokens":
+    # Which of these a class of the user's asks for, its constructor alone says.
+    own = any(isinstance(part, Custom) for part in (model.fusion, model.head, *model.embedding.values()))
+    if not attends and not own and model.head.kind != "track_tokens":
         unused += ["model.heads", "model.attention_dropout", "model.norm", "model.causal"]
         unused += [] if model.head.kind == "residual" else ["model.feed_forward"]
     if training.patience is not None and training.patience >= training.epochs:
@@ -198,7 +201,7 @@ def unused_settings(config: RunConfig, schema: CorpusSchema) -> list[str]:
     if config.data.stride is not None and config.data.stride == config.data.window:
         unused.append("data.stride")
     for name, change in config.augmentation:
-        if change is not None and change.probability == 0:
+        if change is not None and not isinstance(change, Custom) and change.probability == 0:
             unused.append(f"augmentation.{name}")
     return unused
 

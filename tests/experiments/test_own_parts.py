@@ -269,6 +269,15 @@ FAMILIES = {
 }
 
 
+def test_a_class_of_each_family_can_be_an_arm(study: Path, home: Home, tiny_corpus: Path) -> None:
+    # Of the one component of this corpus every weighting makes the same, which is refused.
+    own_arms = {name: changes for name, changes in FAMILIES.items() if name != "weighting"}
+    written = {"question": "q?", "preset": None, "repeats": 2, "reference": "ours", "base": BASE}
+    study.write_text(json.dumps({**written, "arms": {"ours": {}, **own_arms}}), encoding="utf-8")
+    request = open_request(str(study), home, Options(corpus=tiny_corpus))
+    assert [arm.name for arm in request.study.arms] == ["ours", *own_arms]
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_run_that_was_interrupted_ends_bit_for_bit_as_if_it_had_not_been(
     tmp_path: Path, tiny_corpus: Path, family: str

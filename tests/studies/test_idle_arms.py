@@ -50,6 +50,22 @@ USED = [
      "{model.layers: 0, model.head.kind: residual, model.feed_forward: 64}"),
 ]  # fmt: skip
 
+OWN = "kind: custom, class: 'parts:Part'"
+LATE = "task.kind: reconstruct, model.layers: 0"
+USED_BY_OWN_PARTS = [
+    ("{}", "{augmentation.own: {class: 'parts:Part'}}"),
+    *(
+        (f"{{{LATE}, {part}: {{{OWN}}}}}", f"{{{LATE}, {part}: {{{OWN}}}, {setting}}}")
+        for part, setting in (
+            ("model.fusion", "model.heads: 2"),
+            ("model.fusion", "model.causal: false"),
+            ("model.head", "model.causal: false"),
+            ("model.embedding.a", "model.causal: false"),
+        )
+    ),
+]
+"""A class of the user's is handed these settings if its constructor names them, which no plan reads."""
+
 
 @pytest.mark.parametrize(("one", "other", "path"), IDLE)
 def test_arms_that_differ_in_what_nothing_uses_are_refused(tmp_path: Path, one: str, other: str, path: str) -> None:
@@ -62,6 +78,14 @@ def test_arms_that_differ_in_what_nothing_uses_are_refused(tmp_path: Path, one: 
 
 @pytest.mark.parametrize(("one", "other"), USED)
 def test_arms_that_differ_in_what_is_used_are_not(tmp_path: Path, one: str, other: str) -> None:
+    assert len(resolved(tmp_path, f"reference: one\narms:\n  one: {one}\n  other: {other}\n").arms) == 2
+
+
+@pytest.mark.parametrize(("one", "other"), USED_BY_OWN_PARTS)
+def test_no_setting_that_a_class_of_the_users_may_ask_for_is_called_unused(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    (tmp_path / "parts.py").write_text("class Part: pass\n")
     assert len(resolved(tmp_path, f"reference: one\narms:\n  one: {one}\n  other: {other}\n").arms) == 2
 
 
