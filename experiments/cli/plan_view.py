@@ -85,6 +85,7 @@ class RunView:
     repeat: int
     fingerprint: str | None
     state: State
+    failure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,9 @@ def view_of(plan: AnyPlan) -> PlanView:
         seconds_likely=(round(plan.outlook.low, 1), round(plan.outlook.high, 1)) if plan.timed else None,
         stages=tuple(StageView(stage.name, stage.jobs, round(stage.seconds, 1)) for stage in plan.stages),
         basis=plan.basis,
-        fingerprints=tuple(RunView(run.arm, run.repeat, run.fingerprint, run.state) for run in plan.runs),
+        fingerprints=tuple(
+            RunView(run.arm, run.repeat, run.fingerprint, run.state, run.failure or None) for run in plan.runs
+        ),
         verdicts=VerdictsView(ahead.can_decide, ahead.needed, ahead.test_groups, ahead.claims, ahead.warnings),
         warnings=(*plan.warnings, *(() if own is None else request_warnings(own))),
         sequential=_sequential(plan),

@@ -106,8 +106,10 @@ def watching(
 
 
 def is_over(found: AnyPlan) -> bool:
-    """Whether a study has nothing left to search or to train; failed runs are over."""
-    return not found.request.tunes and not found.count("to do", "resume", "running")
+    """Whether a study has nothing left to search or to train; what failed is over until a command tries it again."""
+    return not found.request.tunes and all(
+        run.failed_before or run.state not in ("to do", "resume", "running") for run in found.runs
+    )
 
 
 class _Lines:

@@ -106,7 +106,27 @@ def plan_text(plan: AnyPlan, units: bool | None = None) -> str:
     lines += _time_text(plan)
     if plan.count("failed"):
         lines.append(say("{n} failed runs are kept; --retry-failed trains them again", n=plan.count("failed")))
-    return "\n".join(lines)
+    return "\n".join([*lines, *_failed_before(plan)])
+
+
+def _failed_before(plan: AnyPlan) -> list[str]:
+    """Open runs whose last attempt failed: the tables count them as to do, since the next command tries them again."""
+    failed = [run for run in plan.runs if run.failed_before]
+    if not failed:
+        return []
+    why = (failed[0].failure or "").strip().partition("\n")[0]
+    return [
+        say(
+            "{runs} to do failed when last tried; mmstudy run tries again. The first, {run}: {why}",
+            runs=counted(len(failed), "run"),
+            run=f"{failed[0].arm} r{failed[0].repeat}",
+            why=why if len(why) <= _REASON else f"{why[: _REASON - 1]}…",
+        )
+    ]
+
+
+_REASON = 200
+"""Characters of why a run failed; the report has all of it."""
 
 
 def _preset(name: str, request: Request) -> str:
@@ -309,6 +329,7 @@ def status_text(plan: AnyPlan, home: Home) -> str:
             lines.append(
                 say("running: {run}, {epochs} epochs", run=f"{run.arm} r{run.repeat}", epochs=f"{run.epochs}{whole}")
             )
+    lines += _failed_before(plan)
     if plan.monitoring is not None:
         from experiments.planning.sequential import monitoring_text
 

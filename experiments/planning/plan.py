@@ -201,7 +201,8 @@ def _of_models(request: Request, home: Home, estimator: Estimator | None) -> Pla
             state, epochs, record, broken = ("to do", 0, None, None) if name is None else _look(home.run(name))
             if config.trains and state in ("done", "failed"):
                 records.append((config, record))
-            runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0, broken=broken))
+            why = record and record.why
+            runs.append(PlannedRun(arm.name, repeat, config, name, state, epochs, 0.0, 1.0, broken, why))
     monitoring, now, later = _divide(request, runs, home)
     options, needed = request.options, needed_by(request)
     packing = packing_for(request)
@@ -279,9 +280,10 @@ def _of_training_code(request: Request[ForeignConfig], home: Home) -> Plan[Forei
             name = foreign_fingerprint(arm.config, repeat, content)
             state, epochs, record, broken = _look(home.run(name))
             estimator.learn(arm.config, record)
+            why = record and record.why
             # What was interrupted begins anew, whatever it had reported.
             state = "to do" if state == "resume" and not request.training.runner.resumes else state
-            runs.append(PlannedRun(arm.name, repeat, arm.config, name, state, epochs, 0.0, broken=broken))
+            runs.append(PlannedRun(arm.name, repeat, arm.config, name, state, epochs, 0.0, 1.0, broken, why))
     monitoring, now, later = _divide(request, runs, home)
     jobs = sum(run.state in OPEN for run in (*now, *later)) + trials_at_most(request)
     options = request.options
@@ -386,11 +388,10 @@ def _estimated(
 
 def _look(folder: Path) -> tuple[State, int, Head | None, str | None]:
     """State of a run, epochs that are trained already, the head of its record, and what is wrong with the record."""
-    record, broken = None, None
     try:
-        record = read_head(folder)
+        record, broken = read_head(folder), None
     except BrokenFile as problem:
-        broken = problem.message
+        record, broken = None, problem.message
     if record is not None and record.is_final:
         return record.status, 0, record, None
     epochs = epochs_trained(folder)

@@ -208,6 +208,7 @@ class PlannedRun(Generic[Config]):
         seconds: estimated seconds still to train, on one worker.
         factor: the truth is likely between seconds ÷ factor and seconds × factor.
         broken: what is wrong with its record, where that is torn or of another run; it is then to be trained again.
+        failure: why its last attempt failed; None or empty where none did.
     """
 
     arm: str
@@ -219,6 +220,12 @@ class PlannedRun(Generic[Config]):
     seconds: float
     factor: float = 1.0
     broken: str | None = None
+    failure: str | None = None
+
+    @property
+    def failed_before(self) -> bool:
+        """Whether it is open again since it failed for a reason that may be gone."""
+        return bool(self.failure) and self.state in ("to do", "resume")
 
     def __repr__(self) -> str:
         return f"<run of '{self.arm}', repeat {self.repeat}: {self.state}>"

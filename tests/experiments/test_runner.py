@@ -362,8 +362,14 @@ def test_failed_runs_are_tried_again_by_the_same_command(home: Home, tmp_path: P
     script = SCRIPT + "if not (asked.out.parents[3] / 'ready').exists():\n    raise SystemExit(1)\n"
     path = project(tmp_path / "project", small(repeats=1), train=script)
     assert {record.done for record in records(path, home).values()} == {False}
+    told = mmstudy(home, "status", path).stdout
+    assert "2 runs to do failed when last tried; mmstudy run tries again. The first, gated r0: it ended with" in told
+    assert "2 runs to do failed when last tried" in mmstudy(home, "plan", path).stdout
+    shown = json.loads(mmstudy(home, "status", path, "--format", "json").stdout)
+    assert [(run["state"], run["failure"][:13]) for run in shown["fingerprints"]] == [("to do", "it ended with")] * 2
     (tmp_path / "ready").touch()
     assert {record.done for record in records(path, home).values()} == {True}
+    assert "failed when" not in mmstudy(home, "status", path).stdout
 
 
 # Ways to hand settings over ------------------------------------------------------------------------------------------

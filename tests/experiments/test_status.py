@@ -24,7 +24,8 @@ pytestmark = pytest.mark.usefixtures("no_mirror")
 def standing(name: str, over: bool) -> AnyPlan:
     """A plan of which only its name and whether it is over matter."""
     request = SimpleNamespace(tunes=False)
-    return cast(AnyPlan, SimpleNamespace(name=name, request=request, count=lambda *_: 0 if over else 2))
+    runs = () if over else (SimpleNamespace(failed_before=False, state="to do"),)
+    return cast(AnyPlan, SimpleNamespace(name=name, request=request, runs=runs))
 
 
 def test_a_pipe_hears_of_every_change_once_and_of_the_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,6 +57,10 @@ def test_runs_to_do_and_searches_keep_a_study_from_being_over(tiny_study: Path, 
     for state, over in (("done", True), ("failed", True), ("running", False), ("resume", False)):
         changed = replace(found, runs=tuple(replace(run, state=state) for run in found.runs))
         assert is_over(changed) is over, state
+    failed = replace(found, runs=tuple(replace(run, failure="no memory") for run in found.runs))
+    assert is_over(failed), "nothing goes on until a command tries again"
+    assert not is_over(replace(failed, runs=(*failed.runs[:-1], replace(failed.runs[-1], state="running"))))
+    assert not is_over(replace(failed, runs=(*failed.runs[:-1], found.runs[-1])))
 
 
 def test_ctrl_c_ends_the_watching_with_its_usual_exit_code(
