@@ -122,7 +122,7 @@ class TrainedArm:
         """The chosen models, with what normalises their input.
 
         Raises:
-            RecordError: a checkpoint is gone or belongs to another run; no such repeat.
+            RecordError: a checkpoint is gone or torn, or belongs to another run; no such repeat.
         """
         return [_member(self.request, self.home, run) for run in self.chosen(which)]
 
@@ -184,6 +184,7 @@ def weights_of(home: Home, fingerprint: str, config: RunConfig, content: str) ->
 
 def _member(request: Request[RunConfig], home: Home, run: PlannedRun[RunConfig]) -> Member:
     from mmcore.predicting import open_member
+    from mmcore.training.checkpoint import UnreadableCheckpoint
 
     content, name = request.content or "", run.fingerprint or ""
     record = read_record(home.run(name))
@@ -197,8 +198,17 @@ def _member(request: Request[RunConfig], home: Home, run: PlannedRun[RunConfig])
             next_step="Bring it back from a copy of the home. Or rename the run's folder and run the study again: this "
             "trains this run alone",
         )
-    # The window of the run is part of the record even where the study leaves it to the corpus.
-    return open_member(record.config, request.schema, content, folder)
+    try:
+        # The window of the run is part of the record even where the study leaves it to the corpus.
+        return open_member(record.config, request.schema, content, folder)
+    except UnreadableCheckpoint as error:
+        raise RecordError(
+            f"the checkpoint of arm '{run.arm}', repeat {run.repeat}, is torn, so the model cannot predict",
+            found=error.found,
+            where=error.where,
+            next_step=f"Bring it back from a copy of the home. Or rename {folder} and run the study again: this trains "
+            "this run alone",
+        ) from error
 
 
 @contextmanager

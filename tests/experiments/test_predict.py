@@ -105,6 +105,23 @@ def test_a_checkpoint_that_is_gone_is_named(arm: TrainedArm, trained: Trained, t
     assert "rename the run's folder" in (caught.value.next_step or "")
 
 
+def test_a_torn_checkpoint_says_what_brings_the_model_back(trained: Trained, tmp_path: Path) -> None:
+    """The study finds the run finished: without its checkpoints alone, no command would train it again."""
+    study, corpus, home = trained
+    shutil.copytree(home.root, tmp_path / "home")
+    copied = Home(tmp_path / "home")
+    for path in copied.root.glob("runs/*/checkpoints/best.pt"):
+        path.write_bytes(path.read_bytes()[:500])
+    arm = face.load(copied.root, study, "both", corpus=str(corpus))
+    with pytest.raises(RecordError, match=r"the checkpoint of arm 'both', repeat 0, is torn") as caught:
+        arm.predict(corpus, 0)
+    folder = Path(str(caught.value.where)).parents[1]
+    assert f"rename {folder} and run the study again" in (caught.value.next_step or "")
+    folder.rename(tmp_path / "aside")
+    mmstudy(copied, "run", study, "--corpus", corpus)
+    assert len(arm.predict(corpus, 0).values)
+
+
 @pytest.mark.parametrize("files", ["csv", "parquet"])
 def test_the_command_writes_what_python_gives(arm: TrainedArm, trained: Trained, tmp_path: Path, files: str) -> None:
     study, corpus, home = trained
