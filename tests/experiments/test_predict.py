@@ -94,6 +94,29 @@ def test_what_cannot_be_predicted_from_is_refused(arm: TrainedArm, trained: Trai
         face.load(home.root, study, "placebo", corpus=str(corpus))
 
 
+def test_a_modality_that_no_new_item_has_is_absent_in_all_of_them(
+    arm: TrainedArm, trained: Trained, tmp_path: Path
+) -> None:
+    corpus, tables = trained[1], frames(trained[1], "item03")
+    without = arm.predict({"a": {"track": tables["track"]}}).values
+    np.testing.assert_array_equal(without["value"], arm.predict({"track": tables["track"]}).values["value"])
+    # As for an item that lacks it beside one that has it.
+    mixed = arm.predict({"a": {"track": tables["track"]}, "b": frames(corpus, "item05")}).values
+    pd.testing.assert_frame_equal(without, mixed[mixed["item"] == "a"])
+    assert not np.array_equal(without["value"], arm.predict(tables).values["value"])
+    folder = tmp_path / "new"
+    shutil.copytree(corpus, folder)
+    shutil.rmtree(folder / "audio")
+    with pytest.raises(CorpusError, match=r"found no such folder.*without 'audio', make an empty folder of that name"):
+        arm.predict(folder)
+    (folder / "audio").mkdir()
+    assert len(arm.predict(folder).values) == 12 * 40
+    shutil.rmtree(folder / "track")
+    (folder / "track").mkdir()
+    with pytest.raises(CorpusError, match="no item has a table of 'audio'"):
+        arm.predict(folder)
+
+
 def test_a_checkpoint_that_is_gone_is_named(arm: TrainedArm, trained: Trained, tmp_path: Path) -> None:
     study, corpus, home = trained
     shutil.copytree(home.root, tmp_path / "home")

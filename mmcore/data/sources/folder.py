@@ -18,7 +18,7 @@ from mmcore.data.sources.items_file import SIDES, Item, check_item_name, read_it
 from mmcore.data.sources.look_alikes import cut_notes, stranger_notes
 from mmcore.data.sources.problems import Tell, stop
 from mmcore.data.sources.schema_file import read_schema
-from mmcore.data.sources.table_files import no_table, strangers, table_names, table_paths, unreadable
+from mmcore.data.sources.table_files import is_empty, no_table, strangers, table_names, table_paths, unreadable
 from mmcore.errors import CorpusError
 from mmcore.files import open_file
 from mmcore.names import nfc
@@ -43,7 +43,8 @@ class FolderSource:
 
     Args:
         folder: holds ``corpus.yaml``.
-        targets: whether the table of targets must be there; not where a model only predicts.
+        targets: whether the table of targets must be there, and tables of each modality; not where a model only
+            predicts. A modality that no item has then has an empty folder, so that no misspelt name passes for it.
 
     Raises:
         CorpusError: any rule of format 1 is broken: file and line, rule, nearest valid name.
@@ -55,9 +56,12 @@ class FolderSource:
         self.items: tuple[Item, ...] = read_items(self.folder / "items.csv")
         names = [item.name for item in self.items]
         self._paths = {name: table_paths(self.folder, name, names) for name in table_names(self.schema)}
+        some = any(self._paths[name] for name in self.schema.modalities)
         for name, paths in self._paths.items():
-            if not paths and (targets or name in self.schema.modalities):
-                raise no_table(self.folder, name)
+            if paths or (not targets and name not in self.schema.modalities):
+                continue
+            if targets or not some or not is_empty(self.folder / name):
+                raise no_table(self.folder, name, optional=not targets)
 
     def has(self, item: str, modality: str) -> bool:
         """Whether the item has a file of that modality or target table."""

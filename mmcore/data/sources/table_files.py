@@ -121,8 +121,17 @@ def _listing(folder: Path) -> list[str]:
         raise unreadable(folder, "folder", error) from None
 
 
-def no_table(folder: Path, name: str) -> CorpusError:
-    """No item has a table of that name: says what lies there instead."""
+def is_empty(folder: Path) -> bool:
+    """Whether a folder is there and holds nothing."""
+    return folder.is_dir() and not _listing(folder)
+
+
+def no_table(folder: Path, name: str, optional: bool = False) -> CorpusError:
+    """No item has a table of that name: says what lies there instead.
+
+    Args:
+        optional: the items may lack it if its folder is empty.
+    """
     others = _listing(folder / name)
     if os.path.isdir(folder / name):
         found = f"{len(others)} other files, such as '{others[0]}'" if others else "an empty folder"
@@ -130,6 +139,8 @@ def no_table(folder: Path, name: str) -> CorpusError:
     else:
         found = "no such folder"
         next_step = nearest(name, [entry for entry in _listing(folder) if os.path.isdir(folder / entry)])
+    if optional:
+        next_step += f". To predict without '{name}', make an empty folder of that name"
     return CorpusError(
         f"no item has a table of '{name}'",
         expected=f"files {name}/ITEM.parquet, .feather or .csv for the items of items.csv",
