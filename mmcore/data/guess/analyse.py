@@ -65,7 +65,8 @@ class Analysed:
     def _by_duty(self, guess: ColumnGuess) -> ColumnGuess:
         column = self.facts.columns.get(guess.name)
         is_time = column is not None and column.numeric and column.rises and set(tokens(guess.name)) & set(TIMES)
-        if guess.kind is not None and (is_time or guess.name == TIME):
+        in_seconds = column is not None and not column.numeric and f"{guess.name}_s" in self.facts.columns
+        if in_seconds or (guess.kind is not None and (is_time or guess.name == TIME)):
             return ColumnGuess(guess.name, None, sentence("it seems to hold times too"))
         is_text = column is not None and not column.numeric and set(tokens(guess.name)) & TEXTS
         return ColumnGuess(guess.name, None, sentence(PLAIN_TEXT)) if is_text and guess.kind else guess

@@ -71,7 +71,10 @@ def find_layout(folder: Path) -> Layout:
     """
     if not folder.is_dir():
         raise CorpusError(
-            "the raw data must be a folder", found="no such folder", next_step="Check the path", where=str(folder)
+            "the raw data must be a folder",
+            found="a file" if folder.exists() else "no such folder",
+            next_step="Name the folder that holds it" if folder.exists() else "Check the path",
+            where=str(folder),
         )
     everything = sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path, folder))
     for path in everything:

@@ -478,3 +478,21 @@ def test_times_are_found_behind_many_columns_and_a_second_column_of_times_is_no_
     assert modality.timing.columns == ("timestamp",)
     assert [column.name for column in modality.features] == ["clip_{0..299}", "level"]
     assert errors(folder) == []
+
+
+@pytest.mark.parametrize("form", ["%H:%M:%S.%f", "%d.%m.%Y %H:%M:%S.%f", "%m/%d/%Y %I:%M:%S.%f %p"])
+def test_times_as_text_are_the_times_and_no_feature(tmp_path: Path, form: str) -> None:
+    """Eight clock times that repeat in every item look like classes; unread, they would leave rows as steps."""
+    for item in ITEMS:
+        times = pd.date_range("2026-05-01 10:00", periods=8, freq="250ms").strftime(form)
+        write(
+            tmp_path / "raw",
+            f"sound/{item}.csv",
+            pd.DataFrame({"Timestamp": times, "level": RNG.normal(size=8), "target": RNG.normal(size=8)}),
+        )
+    _, folder = made(tmp_path / "raw")
+    schema = FolderSource(folder).schema
+    assert schema.step == 0.25
+    assert schema.modalities["sound"].columns == ("level",)
+    table = FolderSource(folder).table("a", "sound")
+    np.testing.assert_allclose(np.diff(table["time"]), 0.25, atol=1e-6)
