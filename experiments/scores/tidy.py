@@ -118,7 +118,7 @@ def _values(table: ScoreTable, column: str) -> list[float]:
         values.append(math.nan if value is None else value)
     if wrong:
         first = wrong[0]
-        more = f", and {counted(len(wrong) - 1, 'more')}" if len(wrong) > 1 else ""
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise ScoresError(
             f"every score in column '{column}' must be a number",
             expected="a number with a point, or nothing where there is no score",

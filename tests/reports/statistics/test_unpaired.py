@@ -172,7 +172,7 @@ def test_false_claims_stay_within_alpha_for_equal_shapes():
 
 
 def family_rate(arms, n_arm, n_reference, studies):
-    """Share of studies without an effect that call any of several arms, which vary three times as much, better or worse."""
+    """Share of studies without an effect that claim one of several arms, which vary three times as much."""
     rng, claims = np.random.default_rng(11), 0
     for _ in range(studies):
         reference = normal(rng, n_reference, arm=False)
