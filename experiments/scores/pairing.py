@@ -118,8 +118,8 @@ def _refuse_overlap(table: ScoreTable, overlap: float | None) -> None:
 
 def _none_shared() -> str:
     return say(
-        "Repeats are taken to share no training data (--overlap 0); if they do, intervals are too narrow and claims too "
-        "frequent."
+        "Repeats are taken to share no training data (--overlap 0); if they do, intervals are too narrow and claims "
+        "too frequent."
     )
 
 
