@@ -148,7 +148,7 @@ def test_only_pairs_in_which_both_are_numbers_count():
 
 @pytest.mark.parametrize("size", [1.0, 1e12, 1e15])
 def test_one_huge_score_of_both_arms_hides_no_difference_of_the_others(size):
-    """Where a run that diverged is given the same huge score in both arms, the other pairs are no rounding beside it."""
+    """Where diverged runs are given one huge score in both arms, the other pairs are no rounding beside it."""
     reference = np.array([0.70, 0.71, 0.69, 0.72, 0.70, 0.68, 0.71, 0.70, 0.69, size])
     arm = reference + np.array([0.01] * 9 + [0.0])
     paired = compare(arm, reference)
