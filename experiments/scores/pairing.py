@@ -128,17 +128,25 @@ def _overlap(
 ) -> tuple[float, str]:
     """n_test / n_train between repeats, and how it is known in words; empty: nothing need be said."""
     if not paired:
-        return 0.0, ""
+        if not given:
+            return 0.0, ""
+        return 0.0, say(
+            "Splits of different repeats share training data (n_test/n_train = {ratio}), which intervals of unpaired "
+            "repeats do not account for: they are too narrow.",
+            ratio=number(given),
+        )
     if wanted == 0:
         return 0.0, _none_shared()
-    asked = wanted if wanted is not None else given
-    if asked == 0:
-        return 0.0, ""
-    if asked is not None:
-        return asked, say(
+    if wanted is not None:
+        return wanted, say(
             "Splits of different repeats share training data: n_test/n_train = {ratio} (--overlap).",
-            ratio=number(asked),
+            ratio=number(wanted),
         )
+    if given is not None:
+        return given, say(
+            "Splits of different repeats share training data: n_test/n_train = {ratio}, as the report says.",
+            ratio=number(given),
+        ) if given else ""
     if columns.repeat is not None and columns.repeat.lower() in FOLDS:
         folds = tidy.distinct("label")
         if folds > 1:
