@@ -20,7 +20,6 @@ from mmcore.cells import plain_cell
 from mmcore.config import RunConfig, Task
 from mmcore.custom import sealed
 from mmcore.data.duplicates import divided_duplicates
-from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.placebo import with_placebos
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
@@ -37,7 +36,6 @@ from mmcore.model.build import build_model
 from mmcore.model.cost import count_parameters
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.model.precision import numbers_in_words, slow_note, tensor_cores
-from mmcore.once import once
 from mmcore.operations import operations_of
 from mmcore.packing.member import Member, Steps, advanced, concluded
 from mmcore.probes.gates.saturation import gate_columns, probe_saturation
@@ -46,7 +44,7 @@ from mmcore.probes.removal import removing
 from mmcore.probes.rounding import probe_rounding
 from mmcore.record import Record
 from mmcore.scores import ItemLoss, Outcome, Reliability, Score
-from mmcore.scoring import Data
+from mmcore.scoring import Data, normaliser_of
 from mmcore.task import (
     check_names,
     check_packages,
@@ -56,7 +54,7 @@ from mmcore.task import (
     resolve_task,
     selection_metric,
 )
-from mmcore.training.baselines import fit_baselines, naive_classes
+from mmcore.training.baselines import naive_classes
 from mmcore.training.checkpoint import load_checkpoint
 from mmcore.training.evaluation import item_rows, outcome_rows, predictor, reliability_rows, score_rows
 from mmcore.training.loop import start_or_resume, write_history
@@ -188,18 +186,13 @@ def _run(
     for side, members in (("train", split.train), ("validation", split.validation)):
         for text in remarks(prepared, side, members):
             on_event(Note(say("{text}: see check ABL038 or ABL039", text=text)))
-    store = (prepared.path, prepared.key, prepared.content, split.train)
-    normaliser = once("normaliser", store, lambda: fit_normaliser(prepared, split.train))
+    normaliser = normaliser_of(prepared, split.train)
     prepared = with_placebos(prepared, config.data.placebo, split, config.repeat)
-    data = Data(config, prepared, normaliser, task, on_event)
+    data = Data(config, prepared, split.train, normaliser, task, on_event)
     training = data.loader("training", split.train, stride=config.data.stride).keep()
     validation = data.loader("validation", split.validation).keep(pinned=device.type == "cuda")
 
-    judged = (*store, config.repeat, config.model_dump_json(include={"data", "task", "metrics"}))
-    baselines = data.shared(
-        "baselines", judged, lambda: fit_baselines(data.targets_only(split.train).batches(), targets, task)
-    )
-    naive = data.shared("naive", (*judged, split.validation), lambda: data.naive(baselines, split.validation))
+    naive = data.naive(split.validation)
     chosen_by = Selection(selection_metric(config, schema), naive)
     objective = build_objective(config.loss, targets, data.targets_only(split.train).batches())
 
@@ -260,7 +253,7 @@ def _run(
         scores = score_rows("validation", asked[0][1].result(), naive)
         if config.evaluation.test:
             tally = asked[1][1].result()
-            naive = data.shared("naive", (*judged, split.test), lambda: data.naive(baselines, split.test))
+            naive = data.naive(split.test)
             scores += score_rows("test", tally, naive)
             scored = data.scored(tally, split.test)
             items = item_rows(scored, data.names, data.groups, tally, naive)
@@ -294,7 +287,7 @@ def _run(
         outcomes=tuple(outcomes),
         leakage=leakage,
         calibration=tuple(calibration),
-        naive_classes=tuple(naive_classes(baselines)),
+        naive_classes=tuple(naive_classes(data.baselines)),
         selection=selection,
         gates=gates,
         hardware=_describe_hardware(model, device, state.packed),

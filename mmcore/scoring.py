@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,26 +11,47 @@ import torch
 from mmcore.batch import Batch
 from mmcore.config import RunConfig, Task
 from mmcore.data.loader import Loader
-from mmcore.data.normalisation import Normaliser
+from mmcore.data.normalisation import Normaliser, fit_normaliser
 from mmcore.data.prepared import Prepared
 from mmcore.errors import SplitError
 from mmcore.events import Note, OnEvent
 from mmcore.language import say
 from mmcore.once import Made, once
-from mmcore.training.baselines import Baseline
+from mmcore.training.baselines import Baseline, fit_baselines
 from mmcore.training.custom_metrics import CustomMetrics
 from mmcore.training.evaluation import MODEL, Naive, Pass, Predict, evaluate
 from mmcore.training.tally import Tally
 
 
+def normaliser_of(prepared: Prepared, train: Sequence[int]) -> Normaliser:
+    """Fitted on the training items, see :func:`mmcore.data.normalisation.fit_normaliser`; shared by the runs of a
+    process that have these items in common. Placebos change nothing about it: every item's own values count."""
+    return once("normaliser", _of_store(prepared, train), lambda: fit_normaliser(prepared, train))
+
+
+def _of_store(prepared: Prepared, train: Sequence[int]) -> tuple[Hashable, ...]:
+    return prepared.path, prepared.key, prepared.content, tuple(train)
+
+
 class Data:
-    """What all passes over the corpus have in common; it counts, by item, the windows that they read."""
+    """What all passes over the corpus have in common; it counts, by item, the windows that they read.
+
+    Args:
+        config: of the run. prepared: the store as the run reads it. train: the training items, to which ``normaliser``
+            and the naive predictors are fitted. task: resolved. on_event: is told of items that are left out.
+    """
 
     def __init__(
-        self, config: RunConfig, prepared: Prepared, normaliser: Normaliser, task: Task, on_event: OnEvent
+        self,
+        config: RunConfig,
+        prepared: Prepared,
+        train: Sequence[int],
+        normaliser: Normaliser,
+        task: Task,
+        on_event: OnEvent,
     ) -> None:
         self.config, self.prepared, self.normaliser, self.task = config, prepared, normaliser, task
-        self.on_event = on_event
+        self.train, self.on_event = tuple(train), on_event
         self.targets = prepared.schema.targets
         self.complete = [item.complete for item in prepared.items]
         self.names = [item.name for item in prepared.items]
@@ -74,11 +96,24 @@ class Data:
         """What the model does on a loader's windows."""
         return self.evaluate({MODEL: predict}, loader.batches(), detailed, by_item)[MODEL]
 
-    def naive(self, baselines: Sequence[Baseline], items: Sequence[int]) -> Naive:
-        """What the baselines do on some items."""
-        predictors: dict[str | None, Predict] = {b.name: b.predict for b in baselines}
-        batches = self.targets_only(items).batches()
-        return Naive(baselines, self.evaluate(predictors, batches))
+    @cached_property
+    def baselines(self) -> tuple[Baseline, ...]:
+        """The naive predictors, fitted on the training items; runs of a process that have them in common share them."""
+
+        def made() -> tuple[Baseline, ...]:
+            return tuple(fit_baselines(self.targets_only(self.train).batches(), self.targets, self.task))
+
+        return self._shared("baselines", self._judged, made)
+
+    def naive(self, items: Sequence[int]) -> Naive:
+        """What the naive predictors do on some items, the yardstick of skill; shared as they are."""
+        baselines = self.baselines
+
+        def made() -> Naive:
+            predictors: dict[str | None, Predict] = {b.name: b.predict for b in baselines}
+            return Naive(baselines, self.evaluate(predictors, self.targets_only(items).batches()))
+
+        return self._shared("naive", (*self._judged, tuple(items)), made)
 
     def evaluate(
         self,
@@ -94,7 +129,13 @@ class Data:
         """A pass to which predictions are added from outside."""
         return Pass(Tally(self.targets, self.complete, self.deviation_P, detailed, by_item, self.own))
 
-    def shared(self, what: str, given: tuple[Hashable, ...], make: Callable[[], Made]) -> Made:
+    @cached_property
+    def _judged(self) -> tuple[Hashable, ...]:
+        """All that the naive predictors and their losses depend on, but for the items that they predict."""
+        settings = self.config.model_dump_json(include={"data", "task", "metrics"})
+        return (*_of_store(self.prepared, self.train), self.config.repeat, settings)
+
+    def _shared(self, what: str, given: tuple[Hashable, ...], make: Callable[[], Made]) -> Made:
         """A result of passes over the corpus that runs share, see :func:`mmcore.once.once`.
 
         The windows that it rests on count as read, whoever read them.

@@ -12,7 +12,7 @@ from mmcore.batch import Batch
 from mmcore.config import RunConfig, Task
 from mmcore.custom import sealed
 from mmcore.data.loader import Loader
-from mmcore.data.normalisation import Normaliser, fit_normaliser
+from mmcore.data.normalisation import Normaliser
 from mmcore.data.placebo import with_placebos
 from mmcore.data.prepared import Prepared
 from mmcore.data.splits import Split, draw_split
@@ -23,9 +23,9 @@ from mmcore.fingerprint import training_fingerprint
 from mmcore.model.build import build_model
 from mmcore.model.multimodal import MultimodalModel
 from mmcore.schema import CorpusSchema
-from mmcore.scoring import Data
+from mmcore.scoring import Data, normaliser_of
 from mmcore.task import resolve_causal, resolve_task
-from mmcore.training.baselines import Baseline, fit_baselines
+from mmcore.training.baselines import Baseline
 from mmcore.training.checkpoint import load_checkpoint
 from mmcore.training.evaluation import Naive, Predict, predictor
 from mmcore.training.tally import Tally
@@ -60,12 +60,12 @@ class Trained:
     @cached_property
     def normaliser(self) -> Normaliser:
         """Fitted on the training side, as the run did."""
-        return fit_normaliser(self.prepared, self.split.train)
+        return normaliser_of(self.prepared, self.split.train)
 
     @cached_property
     def data(self) -> Data:
         """Passes over the corpus."""
-        return Data(self.config, self.prepared, self.normaliser, self.task, self.on_event)
+        return Data(self.config, self.prepared, self.split.train, self.normaliser, self.task, self.on_event)
 
     @cached_property
     def test(self) -> Loader:
@@ -80,12 +80,12 @@ class Trained:
     @cached_property
     def baselines(self) -> list[Baseline]:
         """The naive predictors, fitted on the training side."""
-        return list(fit_baselines(self.data.targets_only(self.split.train).batches(), self.targets, self.task))
+        return list(self.data.baselines)
 
     @cached_property
     def naive(self) -> Naive:
         """What the naive predictors do on the test items: the yardstick of skill."""
-        return self.data.naive(self.baselines, self.split.test)
+        return self.data.naive(self.split.test)
 
     def tally(self, predict: Predict | None = None, loader: Loader | None = None, detailed: bool = False) -> Tally:
         """What a predictor does on a loader's windows; None: the model as it is, the test windows."""

@@ -172,6 +172,10 @@ class TestRayPool(PackContract):
         jobs = [self.runner_job(place, code, 90, "waits"), self.runner_job(place, code, 91)]
         nodes = [cluster.add_node(wait=False, num_cpus=1, num_gpus=1)]
         heard: list[Message] = []
+        said: list[str] = []
+
+        def remove() -> None:
+            cluster.remove_node(nodes.pop(0), allow_graceful=False)
 
         def hear(message: Message) -> None:
             match message:
@@ -179,15 +183,24 @@ class TestRayPool(PackContract):
                     return
                 case Told() if len(heard) == 1:
                     nodes.append(cluster.add_node(wait=False, num_cpus=1, num_gpus=1))
-                case Told() | Finished():
-                    cluster.remove_node(nodes.pop(0), allow_graceful=False)
+                case Finished():
+                    remove()
                 case _:
                     pass
             heard.append(message)
+            remove_the_last()
 
-        said: list[str] = []
+        def note(text: str) -> None:
+            said.append(text)
+            remove_the_last()
+
+        def remove_the_last() -> None:
+            """Once the lost run has begun again there, and the pool has seen that it is the last."""
+            if sum(isinstance(message, Told) for message in heard) == 2 and len(said) == 3 and nodes:
+                remove()
+
         with RayPool(engine, 8, 1, place, gpus=1, foreign=True) as pool:
-            pool.say = said.append
+            pool.say = note
             with pytest.raises(LaunchError) as caught:
                 pool.run(jobs, hear)
         assert "no node of the Ray cluster can serve a run, for 3 seconds" in caught.value.message

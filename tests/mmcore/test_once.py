@@ -11,11 +11,13 @@ import pytest
 
 from mmcore import once as module
 from mmcore import run as run_module
+from mmcore import scoring
 from mmcore.config import RunConfig
 from mmcore.data.prepare import prepare
 from mmcore.once import MOST, once
 from mmcore.record import Record
 from mmcore.scoring import Data
+from mmcore.trained import Trained, open_trained
 
 
 def test_the_latest_results_are_kept_and_errors_are_not() -> None:
@@ -46,8 +48,8 @@ def test_arms_of_one_repeat_share_their_yardsticks_and_lose_nothing(
 ) -> None:
     fitted: list[str] = []
     for name in ("fit_normaliser", "fit_baselines"):
-        real = getattr(run_module, name)
-        monkeypatch.setattr(run_module, name, lambda *a, real=real, name=name: fitted.append(name) or real(*a))
+        real = getattr(scoring, name)
+        monkeypatch.setattr(scoring, name, lambda *a, real=real, name=name: fitted.append(name) or real(*a))
     prepared = prepare(editing_corpus, config(editing_corpus).data, tmp_path / "prepared")
 
     def trained(folder: str, **changes: Any) -> Record:
@@ -67,6 +69,19 @@ def test_arms_of_one_repeat_share_their_yardsticks_and_lose_nothing(
     assert (narrow.scores, narrow.items, narrow.calibration) == (alone.scores, alone.items, alone.calibration)
     assert [naive_rows(first), naive_rows(narrow)] == [naive_rows(alone)] * 2
     assert narrow.scores != first.scores
+
+    # So do their analyses, with what was computed for the training or without.
+    def yardstick(folder: str, **changes: Any) -> tuple[Trained, dict[str, float]]:
+        opened = open_trained(config(editing_corpus, **changes), prepared, tmp_path / folder)
+        return opened, opened.naive.losses()
+
+    (one, losses), (other, _) = yardstick("first"), yardstick("narrow", model__width=8)
+    assert len(fitted) == 7
+    assert one.normaliser is other.normaliser
+    assert one.normaliser.to_json() == (tmp_path / "first" / "normalisation.json").read_text()
+    module._kept.clear()
+    assert yardstick("first")[1] == losses
+    assert fitted[7:] == ["fit_normaliser", "fit_baselines"]
 
 
 def naive_rows(record: Record) -> list[tuple[object, ...]]:

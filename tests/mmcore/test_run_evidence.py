@@ -33,7 +33,7 @@ def test_every_window_that_a_pass_reads_is_counted_by_item(config, editing_corpu
     small = config(editing_corpus)
     split = draw_split(prepared.items, small.split, small.repeat)
     task = resolve_task(small, prepared.schema)
-    data = Data(small, prepared, fit_normaliser(prepared, split.train), task, lambda event: None)
+    data = Data(small, prepared, split.train, fit_normaliser(prepared, split.train), task, lambda event: None)
     validation, test = data.loader("validation", split.validation), data.loader("test", split.test)
     assert data.windows_read(split.validation) == data.windows_read(split.test) == 0  # opening is not reading
     for _ in range(2):
@@ -50,7 +50,7 @@ def test_every_window_that_a_pass_reads_is_counted_by_item(config, editing_corpu
 def test_a_handful_of_windows_comes_from_all_over_a_side(config, editing_corpus, prepared, batch, few):
     small = config(editing_corpus, training__batch=batch)
     task = resolve_task(small, prepared.schema)
-    data = Data(small, prepared, fit_normaliser(prepared, range(12)), task, lambda event: None)
+    data = Data(small, prepared, range(12), fit_normaliser(prepared, range(12)), task, lambda event: None)
     items = data.handful(data.loader("validation", range(12))).item_B.tolist()
     assert (len(items), items[0], items[-1]) == (few, 0, 11)
 
@@ -58,9 +58,9 @@ def test_a_handful_of_windows_comes_from_all_over_a_side(config, editing_corpus,
 class Curious(Data):
     """Compares the naive predictors on all items while it should know those of one side alone."""
 
-    def naive(self, baselines, items):
-        super().naive(baselines, range(len(self.names)))
-        return super().naive(baselines, items)
+    def naive(self, items):
+        super().naive(range(len(self.names)))
+        return super().naive(items)
 
 
 def test_a_run_that_reads_test_items_before_it_chose_tells_how_many_windows(

@@ -64,7 +64,7 @@ def test_a_run_is_scored_without_the_modality_and_trained_with_it(
     present[:, list(prepared.schema.modalities).index("speech")] = False
     normaliser = Normaliser.from_json((folder / "normalisation.json").read_text())
     lacking = replace(prepared, present=present)
-    data = Data(config(editing_corpus), lacking, normaliser, Forecast(), events.append)
+    data = Data(config(editing_corpus), lacking, (), normaliser, Forecast(), events.append)
     tally = data.tally(model, data.loader("test", test))
     assert tally.component_losses() == {c: tested.score("loss", c) for c in ("active", "asset", "position")}
 
