@@ -55,12 +55,15 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _suits(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    # Asked twenty times a step, so in the order and the words that take the least time.
+    D = weight.shape[0] if weight.dim() == 2 else 0
     return (
         x.dtype is weight.dtype is torch.float32
-        and x.numel() * weight.shape[0] >= SMALLEST
-        and x.shape[-1] == weight.shape[-1]
-        and x.device.type == weight.device.type == "cpu"
-        and (bias is None or (bias.dtype is torch.float32 and bias.shape == weight.shape[:1]))
+        and x.numel() * D >= SMALLEST
+        and x.shape[-1] == weight.shape[1]
+        and x.is_cpu
+        and weight.is_cpu
+        and (bias is None or (bias.dtype is torch.float32 and bias.dim() == 1 and bias.numel() == D))
         and not torch.is_autocast_enabled("cpu")
         and not _watched()
         and torch.backends.mkldnn.enabled
@@ -99,7 +102,7 @@ def _has_onednn() -> bool:
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], "")
 
 
 class _Product(torch.autograd.Function):

@@ -34,12 +34,12 @@ def take_step(optimiser: torch.optim.Optimizer) -> None:
             if any(p.grad is not None and p.grad.is_sparse for p in parameters):
                 # Refuses it in torch's own words.
                 optimiser.step()
-            for p in parameters:
-                if not optimiser.state[p]:
-                    optimiser.state[p] = first_state(p)
             if not parameters:
                 continue
             states = [optimiser.state[p] for p in parameters]
+            for p, state in zip(parameters, states, strict=True):
+                if not state:
+                    state.update(first_state(p))
             _count_step(states)
             kernel = aten._fused_adamw_ if group["decoupled_weight_decay"] else aten._fused_adam_
             kernel(

@@ -188,9 +188,29 @@ def test_a_small_product_double_precision_and_no_rows_are_torchs_own(asked: Aske
 
 
 def test_shapes_that_do_not_fit_are_refused_in_torchs_words(asked: Asked) -> None:
-    for weight, bias in ((torch.zeros(96, 63), None), (torch.zeros(96, 64), torch.zeros(95))):
-        with pytest.raises(RuntimeError, match=r"size|shape|expand"):
+    wrong = (
+        (torch.zeros(96, 63), None),
+        (torch.zeros(96, 64), torch.zeros(95)),
+        (torch.zeros(64), torch.zeros(96)),
+        (torch.zeros(2, 96, 64), None),
+        (torch.tensor(1.0), None),
+    )
+    for weight, bias in wrong:
+        with pytest.raises(RuntimeError) as theirs:
+            F.linear(torch.zeros(400, 64), weight, bias)
+        with pytest.raises(RuntimeError) as ours:
             linear(torch.zeros(400, 64), weight, bias)
+        assert str(ours.value) == str(theirs.value)
+    assert not asked
+
+
+def test_forms_that_torch_alone_takes_are_its_own(asked: Asked) -> None:
+    """One row of weights, and a bias that is the same for all."""
+    x = drawn(400, 64).float()
+    row, bias = drawn(64).float(), drawn(1, 96).float()
+    assert torch.equal(linear(x.repeat(64, 1), row), F.linear(x.repeat(64, 1), row))
+    weight = drawn(96, 64).float()
+    assert torch.equal(linear(x, weight, bias), F.linear(x, weight, bias))
     assert not asked
 
 
