@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from factories import foreign
 
 from mmcore.config import ForeignConfig
+from mmcore.language import speaking
 from mmcore.measures import MEASURES
 from reports.checks.rules import RULES
 from reports.output.render import write_report
@@ -105,6 +107,24 @@ def test_the_report_is_whole_and_shows_nothing_that_is_not_known(tmp_path):
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "permutation p after Holm" in text
     assert "Welch" in (tmp_path / "report.tex").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("lang", "name", "said"),
+    [
+        ("en", "mean IoU", "the mean IoU is 0."),
+        ("en", "meaningfulness", "the mean meaningfulness is 0."),
+        ("ja", "平均精度", "の平均精度は"),
+    ],
+)
+def test_the_mean_of_a_mean_is_said_once(lang, name, said):
+    results = foreign.results(foreign.scores({"a": 0.8, "b": 0.9}))
+    measure = own_measure(name, True)
+    study = replace(results.study, metric=replace(results.study.metric, measure=measure))
+    frame = results.scores.assign(metric=measure.name)
+    with speaking(lang):
+        (verdict,) = summarise(replace(results, study=study, scores=frame)).verdicts
+    assert said in verdict.evidence
 
 
 def test_unpaired_verdicts_say_so_and_count_couples():
