@@ -93,7 +93,8 @@ def judge(
         lower_is_better: the score's direction; None: higher is better, unless the score is called an error or a loss,
             which is refused until it is said.
         margin: differences within ± margin count as none; None: equivalence is not tested.
-        alpha: accepted chance of any false better or worse; None: 0.05, or what an exported study says.
+        alpha: accepted chance of any false better or worse, with ``by`` for each pair of arms; None: 0.05, or what an
+            exported study says.
         paired: whether a repeat means the same split for every arm; None: found from items or a column of splits, else
             unpaired.
         overlap: n_test / n_train of paired repeats whose splits share training data (Nadeau and Bengio).

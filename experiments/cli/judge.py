@@ -50,7 +50,11 @@ def judge(
     ] = None,
     margin: Annotated[float | None, typer.Option("--margin", help="Differences within ± MARGIN count as none.")] = None,
     alpha: Annotated[
-        float | None, typer.Option("--alpha", help="Accepted chance of any false better or worse; default 0.05.")
+        float | None,
+        typer.Option(
+            "--alpha",
+            help="Accepted chance of any false better or worse, with --by for each pair of arms; default 0.05.",
+        ),
     ] = None,
     paired: Annotated[
         bool | None,

@@ -8,7 +8,7 @@ nothing but the standard library: a node of Slurm starts with it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -50,6 +50,16 @@ def worker_environment(environment: Mapping[str, str], foreign: bool = False) ->
         return dict(environment) | mine
     preloaded = {PRELOAD: ":".join(allocator())} if allocator() else {}
     return MEMORY_VARIABLES | preloaded | dict(environment) | mine
+
+
+def spare_children(environment: MutableMapping[str, str]) -> None:
+    """Take the allocator out of a worker's own environment, which programs that it starts would have from it.
+
+    The worker keeps it: its loader has read the variable already. A program for another processor or C library would
+    complain of it, and others are not ours to change. What the user set is left.
+    """
+    if allocator() and environment.get(PRELOAD) == ":".join(allocator()):
+        del environment[PRELOAD]
 
 
 @cache

@@ -32,7 +32,7 @@ from experiments.launchers.messages import (
     encode,
     runs_of,
 )
-from experiments.launchers.start import FOREIGN
+from experiments.launchers.start import FOREIGN, spare_children
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import MMStudyError, RunStopped
 from mmcore.events import EpochDone, Event, OnEvent, Progress
@@ -50,6 +50,7 @@ it, once it is over."""
 
 def main() -> None:
     """Serve jobs until told to stop."""
+    spare_children(os.environ)
     # Libraries may print: keep the channel to the driver to ourselves and send their words to the log.
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

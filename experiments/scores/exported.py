@@ -42,9 +42,11 @@ def exported(table: ScoreTable, report: Path | None, metric: str | None) -> Scor
             ``skill`` or ``COMPONENT/MEASURE``; None: the report's.
 
     Raises:
-        ScoresError: no report and no metric, a broken report, or a metric that no run has.
+        ScoresError: no report and no metric, a broken report, a metric that no run has, or a study that added repeats
+            until comparisons were decided.
     """
     report_json: Mapping[str, Any] = {} if report is None else _read(report)
+    _refuse_looks(report_json, str(report))
     metric = metric or report_json.get("metric")
     if metric is None:
         raise ScoresError(
@@ -72,7 +74,7 @@ def exported(table: ScoreTable, report: Path | None, metric: str | None) -> Scor
         )  # fmt: skip
     kept = pd.DataFrame([(*run, _whole(values)) for run, values in found.items()], columns=["arm", "repeat", metric])
     line = None if table.line is None else tuple(table.line[place] for place in places.values())
-    given = _given(report_json, Given(arm="arm", repeat="repeat", score=metric))
+    given = _given(report_json, Given(arm="arm", repeat="repeat", score=metric), metric)
     study = str(report_json.get("study", table.name))
     note = say(
         "The exported scores of '{study}': {n} test scores by {metric}.", study=study, n=len(found), metric=metric
@@ -111,13 +113,28 @@ def _read(report: Path) -> Mapping[str, Any]:
         ) from None  # fmt: skip
 
 
-def _given(report: Mapping[str, Any], given: Given) -> Given:
-    """What the report says of its splits and comparisons; as it is where there is none."""
+def _refuse_looks(report: Mapping[str, Any], where: str) -> None:
+    looks = report.get("sequential")
+    if looks is not None:
+        raise ScoresError(
+            "scores can be judged whose repeats were fixed beforehand", where=where,
+            found=f"looks at {looks['least']} to {looks['most']} repeats, which share alpha",
+            next_step="Read the study's own report: its verdicts account for the looks",
+        )  # fmt: skip
+
+
+def _given(report: Mapping[str, Any], given: Given, metric: str) -> Given:
+    """What the report says of its splits and comparisons; as it is where there is none.
+
+    Its direction and margin are of its own metric; a measure of ours that was asked for instead has its own direction.
+    """
     if not report:
         return replace(given, undecidable="the scores of a study alone do not say how its splits were drawn")
     primary = [c for c in report["comparisons"] if c["component"] is None]
-    measure = MEASURES.get(str(report["metric"]).rpartition("/")[2])
-    higher = report.get("higher_is_better", measure is None or measure.higher_is_better)
+    measure, own = MEASURES.get(metric.rpartition("/")[2]), metric == report["metric"]
+    higher = measure is None or measure.higher_is_better
+    if own:
+        higher = report.get("higher_is_better", higher)
     shared = any(c.get("these_items") is not None for c in primary)
     paired = all(c.get("paired", True) for c in primary)
     why = say("The report beside the scores says so.")
@@ -139,7 +156,7 @@ def _given(report: Mapping[str, Any], given: Given) -> Given:
         why=why,
         pairs=tuple((c["arm"], c["reference"]) for c in primary) or None,
         alpha=report.get("alpha"),
-        margin=report.get("margin"),
+        margin=report.get("margin") if own else None,
         question=report.get("question"),
     )
 

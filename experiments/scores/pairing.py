@@ -79,10 +79,12 @@ def pairing_of(
         found, why = True, say("As asked: --overlap is of paired repeats.")
     if paired is not None:
         found, why = paired, say("As asked ({option}).", option="--paired" if paired else "--unpaired")
-    overlaps, how = _overlap(tidy, columns, found, overlap if overlap is not None else given.overlap)
+    overlaps, how = _overlap(tidy, columns, found, overlap, given.overlap)
     same = bool(shared if shared is not None else given.shared)
     if same:
-        overlaps = 0.0
+        # Repeats that test the same items have no Nadeau–Bengio term, and verdicts hold for these items alone.
+        _refuse_overlap(table, overlap)
+        overlaps, how = 0.0, ""
     return Pairing(found, same, overlaps, 0.0, why, _covers(table, tidy, columns, found, same, how))
 
 
@@ -106,17 +108,45 @@ def _found(table: ScoreTable, tidy: Tidy, columns: Columns) -> tuple[bool, str]:
     )
 
 
-def _overlap(tidy: Tidy, columns: Columns, paired: bool, asked: float | None) -> tuple[float, str]:
+def _refuse_overlap(table: ScoreTable, overlap: float | None) -> None:
+    if overlap:
+        raise ScoresError(
+            "an overlap is of repeats that test items of their own", expected="repeats with different test items",
+            found="--overlap, and the same items in all repeats", where=table.source, next_step="Leave out --overlap",
+        )  # fmt: skip
+
+
+def _none_shared() -> str:
+    return say(
+        "Repeats are taken to share no training data (--overlap 0); if they do, intervals are too narrow and claims "
+        "too frequent."
+    )
+
+
+def _overlap(
+    tidy: Tidy, columns: Columns, paired: bool, wanted: float | None, given: float | None
+) -> tuple[float, str]:
     """n_test / n_train between repeats, and how it is known in words; empty: nothing need be said."""
     if not paired:
-        return 0.0, ""
-    if asked is not None:
-        if not asked:
-            return asked, ""
-        return asked, say(
-            "Splits of different repeats share training data: n_test/n_train = {ratio} (--overlap).",
-            ratio=number(asked),
+        if not given:
+            return 0.0, ""
+        return 0.0, say(
+            "Splits of different repeats share training data (n_test/n_train = {ratio}), which intervals of unpaired "
+            "repeats do not account for: they are too narrow.",
+            ratio=number(given),
         )
+    if wanted == 0:
+        return 0.0, _none_shared()
+    if wanted is not None:
+        return wanted, say(
+            "Splits of different repeats share training data: n_test/n_train = {ratio} (--overlap).",
+            ratio=number(wanted),
+        )
+    if given is not None:
+        return given, say(
+            "Splits of different repeats share training data: n_test/n_train = {ratio}, as the report says.",
+            ratio=number(given),
+        ) if given else ""
     if columns.repeat is not None and columns.repeat.lower() in FOLDS:
         folds = tidy.distinct("label")
         if folds > 1:
@@ -149,6 +179,7 @@ def _by_items(table: ScoreTable, tidy: Tidy, columns: Columns, overlap: float | 
     by_part = "component" in tidy.rows
     shared = len(set(every)) == 1 if not by_part else _shared_in_parts(tidy)
     if shared:
+        _refuse_overlap(table, overlap)
         return Pairing(
             True, True, 0.0, 0.0,
             say(
@@ -175,7 +206,9 @@ def _by_items(table: ScoreTable, tidy: Tidy, columns: Columns, overlap: float | 
     if overlap is not None:
         ratio, how = (
             overlap,
-            say("Splits share training data: n_test/n_train = {ratio} (--overlap).", ratio=number(overlap)),
+            say("Splits share training data: n_test/n_train = {ratio} (--overlap).", ratio=number(overlap))
+            if overlap
+            else _none_shared(),
         )
     return Pairing(
         True, False, ratio, ratio,

@@ -171,8 +171,10 @@ _RAN_ON: dict[str, Callable[[Run], object]] = {
 """What a run ran on, by the words for runs that differ in it."""
 
 
-def _how(run: Run) -> str:
-    """Whether it was trained with others as one batch (--pack)."""
+def _how(run: Run) -> str | None:
+    """Whether it was trained with others as one batch (--pack); None for a failed run, whose record does not say so."""
+    if not run.done:
+        return None
     return say("one by one") if run.hardware.packed is None else say("several runs as one batch")
 
 

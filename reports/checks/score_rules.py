@@ -22,11 +22,13 @@ SCORE_RULES = (
     ),
     Rule(
         "ABL044",
-        later("Scores do not vary between repeats"),
-        f"In scores that mmstudy did not make, an arm has one and the same score in {scores.FEWEST} or more repeats.",
+        later("Scores are the same in several repeats"),
+        f"In scores that mmstudy did not make, an arm has one and the same score in {scores.FEWEST} or more repeats. "
+        "Or every score of an arm stands in two or more repeats, although they have too many digits for chance.",
         later(
             "Then the repeats are no repeats: the seed has no effect, or one result stands in several rows. The "
-            "interval of such an arm has no width and promises a certainty that is not there."
+            "interval of such an arm is too narrow, or has no width, and p is too small: they promise a certainty that "
+            "is not there."
         ),
         later(
             "Check that every repeat is a training of its own. Give an arm that needs no training, such as a constant "

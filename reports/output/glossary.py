@@ -106,7 +106,7 @@ TERMS: tuple[tuple[str, str], ...] = (
         later("p of the interval"),
         later(
             "From the t-test that belongs to the interval. It accounts for training data that repeats share. If "
-            "splits vary, it is corrected with Holm."
+            "splits vary, or repeats are not paired, it is corrected with Holm."
         ),
     ),
     (

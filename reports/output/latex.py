@@ -95,7 +95,12 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _runs(summary: Summary) -> list[str]:
-    """Comments that name the runs of each arm, as it is written in the table, by their fingerprints."""
+    """Comments that name the runs of each arm, as it is written in the table, by their fingerprints.
+
+    Empty where the scores are not from our runs: these have none.
+    """
+    if not summary.native and not any(run.fingerprint for run in summary.runs):
+        return []
     runs: dict[str, list[str]] = {}
     for run in summary.runs:
         failed = "" if run.status == "done" else f" ({run.status})"

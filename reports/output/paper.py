@@ -188,10 +188,10 @@ def _tested(summary: Summary, rows: Sequence[ComparisonRow], corrected: float) -
         text += say(
             "; p values were corrected by Holm's method for the {n} {parts} of a pair of arms", n=family, parts=parts
         )
-    elif family > 1 and corrected:
+    elif family > 1 and (corrected or not summary.paired):
         text += say("; both p values were corrected by Holm's method for {n} comparisons", n=family)
     elif family > 1:
-        name = say("sign-flip test") if summary.paired else say("permutation test")
+        name = say("sign-flip test")
         text += say("; the p of the {test} was corrected by Holm's method for {n} comparisons", test=name, n=family)
     if summary.shared:
         text += say(

@@ -262,13 +262,18 @@ def equivalence_p(paired: Paired, margin: float) -> float:
 
 
 def paired_differences(arm: Sequence[float] | np.ndarray, reference: Sequence[float] | np.ndarray) -> np.ndarray:
-    """arm − reference where both are numbers; what is only rounding is exactly 0."""
+    """arm − reference where both are numbers; what is only rounding is exactly 0.
+
+    A pair is held against its own size and that of the usual pair. The largest of all would not do: beside one score of
+    10¹², as diverged runs are given, no other difference would count.
+    """
     a, b = np.asarray(arm, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     both = np.isfinite(a) & np.isfinite(b)
     a, b = a[both], b[both]
     difference = a - b
-    size = float(np.max(np.abs([a, b]), initial=0.0))
-    return np.where(np.abs(difference) <= ROUNDING * size, 0.0, difference)
+    size = np.maximum(np.abs(a), np.abs(b))
+    usual = float(np.median(size)) if len(size) else 0.0
+    return np.where(np.abs(difference) <= ROUNDING * np.maximum(size, usual), 0.0, difference)
 
 
 def sign_flip_p(differences: Sequence[float] | np.ndarray) -> float:

@@ -19,6 +19,9 @@ from reports.statistics.intervals import ROUNDING, Estimate, estimate, t_quantil
 RESAMPLES = 2000
 """Resamples of the two-level bootstrap: the half-width of an interval then moves by about 2 %."""
 
+DENSE = 1 << 24
+"""Items × groups up to which sums over groups are a product of matrices, whose last bits finished reports have."""
+
 
 @dataclass(frozen=True)
 class TwoLevel:
@@ -78,9 +81,8 @@ def two_level(difference_RI: np.ndarray, groups: Sequence[str], level: float = 0
     """
     tested_RI = np.isfinite(difference_RI)
     names, group_I = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    member_IG = np.eye(len(names))[group_I]
-    count_RG = tested_RI @ member_IG
-    sum_RG = np.where(tested_RI, difference_RI, 0.0) @ member_IG
+    count_RG = _by_group(tested_RI.astype(np.float64), group_I, len(names))
+    sum_RG = _by_group(np.where(tested_RI, difference_RI, 0.0), group_I, len(names))
     repeats, drawn = tested_RI.any(axis=1), count_RG.any(axis=0)
     count_RG, sum_RG = count_RG[repeats][:, drawn], sum_RG[repeats][:, drawn]
     mean = low = high = p = math.nan
@@ -96,6 +98,14 @@ def two_level(difference_RI: np.ndarray, groups: Sequence[str], level: float = 0
             half = t_quantile(level, n) * error
             low, high, p = mean - half, mean + half, 2 * float(stdtr(n - 1, -abs(mean) / error))
     return TwoLevel(len(count_RG), count_RG.shape[1], int(tested_RI.any(axis=0).sum()), mean, low, high, p)
+
+
+def _by_group(values_RI: np.ndarray, group_I: np.ndarray, groups: int) -> np.ndarray:
+    """Sums over the items of each group, values_RG."""
+    if values_RI.shape[1] * groups <= DENSE:
+        return values_RI @ np.eye(groups)[group_I]
+    # 50,000 items of their own would need 19 GiB to say which is whose.
+    return np.stack([np.bincount(group_I, values_I, groups) for values_I in values_RI])
 
 
 def _resampled_means(sum_RG: np.ndarray, count_RG: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ A verdict is about new items of the corpus. The rules, in order:
 2. ``equivalent``: a margin is set, and the interval at 1 − 2·alpha lies within ± margin (two one-sided tests,
    Schuirmann 1987), whether or not the difference is shown to be other than 0.
 3. ``better`` or ``worse``: the p after Holm is at most alpha, and the corrected interval leaves out 0; where splits
-   vary between repeats, its t-test must do so after Holm as well.
+   vary between repeats, and where repeats are not paired, its t-test must do so after Holm as well.
 4. ``undecided``: none of these, with about how many more repeats would decide, and for which verdict.
 
 Where all repeats tested the same items, rules 2 and 3 must hold for two witnesses: the repeats, and the groups of items
@@ -15,8 +15,9 @@ weaker one: ``better on these items``, ``worse on these items`` or ``equivalent 
 
 Why rule 3 requires more where splits vary: repeats then share training data, so the sign-flip p is too small and Holm
 on it corrects nothing. Six null comparisons of 16 repeats with n_test/n_train = 1/3 gave a false claim in 27 % of
-simulated studies by the p after Holm and a plain 95 % interval, and in 5 % by this rule. docs/error_rates.md has error
-rates and power under other assumptions, and where they are above alpha.
+simulated studies by the p after Holm and a plain 95 % interval, and in 5 % by this rule. The permutation p of samples
+that are not paired is too small where the smaller one varies more, so Welch's p is corrected for the family, too.
+docs/error_rates.md has error rates and power under other assumptions, and where they are above alpha.
 
 In a sequential study the same rules hold at every look, with the sequential p, t-test and intervals of
 :mod:`reports.statistics.sequential` in place of the plain ones.
@@ -76,7 +77,7 @@ class Decision:
         p: the largest p of the tests that the claim needs, before any correction.
         p_holm: the same after the corrections: at most alpha where the verdict is better or worse.
         p_flip: the sign-flip p after Holm over the family.
-        p_t: p of the interval's t-test, after Holm as well where splits vary.
+        p_t: p of the interval's t-test, after Holm as well where splits vary or repeats are not paired.
         p_items: p of the difference on new items, after Holm; None where repeats test items of their own, 1 where
             nothing is known of other items.
         floor_holm: the smallest p after Holm that the family's numbers of pairs allow.
@@ -192,13 +193,18 @@ def _hurdles(family: Sequence[Paired]) -> list[_Hurdle]:
         _Hurdle(
             adjusted[i],
             factors[i],
-            adjusted_t[i] if paired.overlap > 0 else paired.p_t,
-            factors_t[i] if paired.overlap > 0 else 1,
+            adjusted_t[i] if _t_decides(paired) else paired.p_t,
+            factors_t[i] if _t_decides(paired) else 1,
             adjusted_items[i],
             factors_items[i],
         )
         for i, paired in enumerate(family)
     ]
+
+
+def _t_decides(paired: Paired) -> bool:
+    """Whether the exact p may be too small, so that the t-test has to hold alpha for the whole family."""
+    return paired.overlap > 0 or paired.sizes is not None
 
 
 def _p_items(paired: Paired) -> float:

@@ -161,7 +161,7 @@ def _families(
     if not primary and by_component and results.foreign is not None:
         return families_by_part(results.foreign.part, len(results.study.known_pairs), by_component)
     if primary:
-        corrected = families_text(metric, primary, by_component, results.overlap, results.shared)
+        corrected = families_text(metric, primary, by_component, results.overlap, results.shared, results.paired)
         return prose(corrected, looks_text(monitoring))
     if results.study.to_be_found:
         return say("There is nothing to compare yet: every comparison needs an arm that the search has yet to find.")

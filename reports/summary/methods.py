@@ -13,7 +13,9 @@ from reports.records.origin import counted_parts, several
 from reports.statistics.floors import ENUMERATED, PATTERNS
 
 
-def families_text(metric: MetricFacts, primary: int, by_component: int, overlap: float, shared: bool = False) -> str:
+def families_text(
+    metric: MetricFacts, primary: int, by_component: int, overlap: float, shared: bool = False, paired: bool = True
+) -> str:
     """How comparisons were corrected, for the methods part of the page."""
     words = {"compared": counted(primary, "comparison"), "metric": metric.title}
     if by_component:
@@ -29,6 +31,9 @@ def families_text(metric: MetricFacts, primary: int, by_component: int, overlap:
     overlapping = say(
         "Since splits vary, a verdict of better or worse must also pass the interval's t-test after Holm."
     )
+    unpaired = say(
+        "Since repeats are not paired, a verdict of better or worse must also pass Welch's t-test after Holm."
+    )
     same_items = say(
         "Since all repeats tested the same items, a verdict on new items must also pass the test of the spread between "
         "the groups of test items, after Holm."
@@ -36,6 +41,7 @@ def families_text(metric: MetricFacts, primary: int, by_component: int, overlap:
     return prose(
         text,
         overlapping if overlap > 0 else "",
+        "" if paired else unpaired,
         same_items if shared else "",
         say("The correction is Holm's. Claims of equivalence are not corrected for their number."),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import get_args
 
@@ -113,8 +114,10 @@ def _evidence(row: ComparisonRow, means: tuple[float, float], metric: MetricFact
             return say("No repeat has a score for both arms (0 of {repeats}).", repeats=repeats)
         return _no_score(row)
     known = n >= 2 and not math.isnan(difference.low)
+    # "mean absolute error" has the word already; Japanese writes no space behind it.
+    title = re.sub(rf"^{say('mean')}(?:\s+|(?=[^\x00-\x7f]))", "", metric.title)
     words = {
-        "over": _over(row, repeats), "metric": metric.title, "one": number(means[0]), "two": number(means[1]),
+        "over": _over(row, repeats), "metric": title, "one": number(means[0]), "two": number(means[1]),
         "edges": _edges(row, alpha) if known else "",
     }  # fmt: skip
     size = number(abs(difference.mean))

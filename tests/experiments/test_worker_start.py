@@ -89,6 +89,33 @@ def test_the_loader_takes_the_allocator_of_a_worker_without_a_word() -> None:
     assert (done.stdout.strip(), done.stderr) == ("True", "")
 
 
+WORKER = """
+import os, subprocess, sys
+from experiments.launchers import worker
+child = "import os; print(os.environ.get('LD_PRELOAD'), 'tbbmalloc' in open('/proc/self/maps').read())"
+worker._listen = lambda *_: None
+worker._training = lambda: (None, None)
+worker._serve = lambda *_: print('tbbmalloc' in open('/proc/self/maps').read(), subprocess.check_output(
+    [sys.executable, '-c', child], text=True), file=sys.stderr)
+worker.main()
+"""
+
+
+@ours
+@pytest.mark.parametrize(("own", "said"), [(None, "True None False"), ("", "False  False")])
+def test_programs_that_a_worker_starts_have_the_memory_that_they_have_everywhere(
+    own: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of the user's may call a program for other processors, whose loader would complain in every line."""
+    if own is not None:
+        monkeypatch.setenv(PRELOAD, own)
+    environment = worker_environment(os.environ)
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, said)
+
+
 @ours
 @pytest.mark.parametrize("own", ["", "/usr/lib/libtcmalloc_minimal.so.4"])
 def test_what_the_user_preloads_is_kept(own: str) -> None:

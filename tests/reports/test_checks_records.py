@@ -65,6 +65,19 @@ def test_machines(study_of, records_of, change, words):
     assert words in text
 
 
+def test_a_run_that_failed_in_a_pack_is_not_taken_for_one_that_was_trained_alone(study_of, records_of):
+    """Its record does not say how it was trained, and it has no score that could be mixed with others."""
+    study = study_of()
+    packed = [
+        changed(record, "hardware.packed", 8) if record.done else record
+        for record in records_of(study, failures=[("multimodal", 2)])
+    ]
+    assert look(summarise(tidy(study, packed)), "ABL023") == ("passed", "")
+    packed[0] = changed(packed[0], "hardware.packed", None)
+    text = look(summarise(tidy(study, packed)), "ABL023")[1]
+    assert "one by one (1 run) and several runs as one batch (14 runs)" in text
+
+
 def test_of_older_records_the_device_is_the_one_that_was_asked_for(study_of, records_of):
     study = study_of()
     records = [replace(record, hardware=Hardware()) for record in records_of(study)]

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from factories import foreign
 
 from mmcore.config import ForeignConfig
+from mmcore.language import speaking
 from mmcore.measures import MEASURES
 from reports.checks.rules import RULES
 from reports.output.render import write_report
@@ -105,6 +107,24 @@ def test_the_report_is_whole_and_shows_nothing_that_is_not_known(tmp_path):
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "permutation p after Holm" in text
     assert "Welch" in (tmp_path / "report.tex").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("lang", "name", "said"),
+    [
+        ("en", "mean IoU", "the mean IoU is 0."),
+        ("en", "meaningfulness", "the mean meaningfulness is 0."),
+        ("ja", "平均精度", "の平均精度は"),
+    ],
+)
+def test_the_mean_of_a_mean_is_said_once(lang, name, said):
+    results = foreign.results(foreign.scores({"a": 0.8, "b": 0.9}))
+    measure = own_measure(name, True)
+    study = replace(results.study, metric=replace(results.study.metric, measure=measure))
+    frame = results.scores.assign(metric=measure.name)
+    with speaking(lang):
+        (verdict,) = summarise(replace(results, study=study, scores=frame)).verdicts
+    assert said in verdict.evidence
 
 
 def test_unpaired_verdicts_say_so_and_count_couples():
@@ -229,3 +249,38 @@ def test_scores_that_never_vary_are_named():
     found = check(summarise(foreign.results(frame)), "ABL044")
     assert (found.outcome, found.text) == ("warning", "The same score in every repeat: 'cnn' (0.9 in all 8).")
     assert check(summarise(foreign.results(foreign.scores(ARMS))), "ABL044").outcome == "passed"
+
+
+def copied(arms, trained, copies, digits=None):
+    """Scores whose repeats are copies of a few."""
+    frame = foreign.scores(arms, repeats=trained)
+    frame["value"] = frame["value"] if digits is None else frame["value"].round(digits)
+    whole = [frame.assign(repeat=frame["repeat"] + trained * copy) for copy in range(copies)]
+    return pd.concat(whole, ignore_index=True)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize(("digits", "unit"), [(None, 1), (4, 1), (None, 1e-9), (None, 1e9)])
+def test_repeats_that_are_copies_of_others_are_named(paired, digits, unit):
+    """Four trainings in twenty rows each would be judged as twenty, with a p a thousand times too small."""
+    frame = copied(ARMS, 4, 5, digits)
+    found = check(summarise(foreign.results(frame.assign(value=frame["value"] * unit), paired=paired)), "ABL044")
+    assert found.outcome == "warning"
+    start = "Every score stands in several repeats: 'mlp' (4 different ones in 20), 'cnn' (4 different ones in 20)"
+    assert found.text.startswith(start)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("digits", [1, 2, 3])
+def test_scores_with_few_possible_values_are_not_taken_for_copies(digits, seed):
+    """Accuracies of few items, or rounded ones, are equal by chance."""
+    frame = foreign.scores(ARMS, repeats=10, seed=seed, noise=0.1 if digits == 1 else 0.01)
+    frame["value"] = frame["value"].round(digits)
+    found = check(summarise(foreign.results(frame)), "ABL044")
+    assert "several repeats" not in found.text
+
+
+def test_two_arms_of_which_one_is_copied_are_named_as_such():
+    frame = pd.concat([copied({"mlp": 0.8}, 4, 2), foreign.scores({"cnn": 0.83}, repeats=8, seed=3)])
+    found = check(summarise(foreign.results(frame, paired=False)), "ABL044")
+    assert found.text == "Every score stands in several repeats: 'mlp' (4 different ones in 8)."

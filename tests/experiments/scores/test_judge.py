@@ -107,6 +107,39 @@ def test_an_overlap_is_of_paired_repeats(tmp_path):
         judge(made(TWO), overlap=0.25, paired=False, out=tmp_path)
 
 
+def test_no_overlap_is_claimed_where_all_repeats_tested_the_same_items(tmp_path):
+    """The interval is then without Nadeau and Bengio's term, so the report may not say that it has it."""
+    found = judge(made(TWO, repeats=10, repeat="fold"), shared_items=True, out=tmp_path)
+    assert {c.paired.overlap for c in found.summary.comparisons} == {0.0}
+    assert "Nadeau" not in found.summary.covers
+    for frame, shared in ((made(TWO), True), (by_item(), None)):
+        with pytest.raises(ScoresError, match="an overlap is of repeats that test items of their own"):
+            judge(frame, overlap=0.25, paired=True, shared_items=shared, out=tmp_path)
+
+
+def test_an_overlap_of_0_that_was_asked_for_is_said(tmp_path):
+    found = judge(made(TWO, repeats=10, repeat="fold"), overlap=0, out=tmp_path)
+    assert {c.paired.overlap for c in found.summary.comparisons} == {0.0}
+    assert "taken to share no training data (--overlap 0); if they do, intervals are too narrow" in found.summary.covers
+    items = judge(by_item(repeats=6, own=True), overlap=0, out=tmp_path)
+    assert "taken to share no training data (--overlap 0)" in items.summary.covers
+
+
+def test_many_cells_that_are_no_numbers_are_counted(tmp_path):
+    frame = made(TWO).astype({"accuracy": str})
+    frame.loc[:7, "accuracy"] = "80%"
+    with pytest.raises(ScoresError, match="found '80%', and 7 more\\. "):
+        judge(frame, out=tmp_path)
+    frame.loc[1:, "accuracy"] = "0.5"
+    with pytest.raises(ScoresError, match="found '80%'\\. "):
+        judge(frame, out=tmp_path)
+
+
+def test_latex_names_no_runs_that_nobody_knows(tmp_path):
+    judge(made(TWO), out=tmp_path)
+    assert "% runs of" not in (tmp_path / "report.tex").read_text(encoding="utf-8")
+
+
 def test_undecided_scores_are_not_told_to_use_options_of_studies(tmp_path):
     found = judge(made({"mlp": 0.80, "cnn": 0.803}, noise=0.02, seed=2), out=tmp_path)
     (verdict,) = found.verdicts

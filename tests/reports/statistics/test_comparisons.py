@@ -21,6 +21,7 @@ from reports.statistics.comparisons import (
 )
 from reports.statistics.floors import floor
 from reports.statistics.multiplicity import holm
+from reports.statistics.verdicts import decide
 
 differences = st.lists(st.integers(-50, 50).map(lambda i: i / 16), min_size=1, max_size=10)
 
@@ -143,6 +144,23 @@ def test_only_pairs_in_which_both_are_numbers_count():
     assert paired.difference.mean == 1.5
     assert compare([math.nan], [1.0]).n == 0
     assert compare([math.nan], [1.0]).p == 1.0
+
+
+@pytest.mark.parametrize("size", [1.0, 1e12, 1e15])
+def test_one_huge_score_of_both_arms_hides_no_difference_of_the_others(size):
+    """Where diverged runs are given one huge score in both arms, the other pairs are no rounding beside it."""
+    reference = np.array([0.70, 0.71, 0.69, 0.72, 0.70, 0.68, 0.71, 0.70, 0.69, size])
+    arm = reference + np.array([0.01] * 9 + [0.0])
+    paired = compare(arm, reference)
+    assert (paired.won, paired.tied) == (9, 1)
+    assert paired.difference.mean == pytest.approx(0.009)
+    assert [found.verdict for found in decide([paired], margin=0.001)] == ["better"]
+
+
+def test_rounding_beside_usual_scores_is_no_difference():
+    """A pair near 0 among pairs of usual size: what is left of a sum of larger numbers."""
+    assert paired_differences([1e-17, 0.5, 0.4], [0.0, 0.4, 0.4]).tolist() == pytest.approx([0.0, 0.1, 0.0])
+    assert paired_differences([1e-17, 0.5, 0.4], [0.0, 0.4, 0.4])[0] == 0.0
 
 
 def test_rounding_is_no_difference():

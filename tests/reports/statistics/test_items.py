@@ -1,5 +1,6 @@
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from reports.statistics import items
 from reports.statistics.intervals import estimate
 from reports.statistics.items import per_item, two_level
 
@@ -35,6 +37,30 @@ def test_mean_counts_every_test_once_and_sizes_count_what_was_tested():
     found = two_level(d_RI, ["a", "a", "b", "c"])
     assert (found.repeats, found.groups, found.items) == (2, 2, 3)
     assert found.mean == 3.0
+
+
+@pytest.mark.parametrize("per_group", [1, 3])
+def test_sums_of_many_groups_are_those_of_few_ones(per_group, monkeypatch):
+    d_RI = study(np.random.default_rng(2), items=30)
+    groups = [f"video_{i // per_group}" for i in range(30)]
+    few = two_level(d_RI, groups)
+    monkeypatch.setattr(items, "DENSE", 0)
+    many = two_level(d_RI, groups)
+    assert (many.groups, many.items) == (few.groups, few.items) == (30 // per_group, 30)
+    assert (many.mean, many.low, many.high, many.p) == pytest.approx((few.mean, few.low, few.high, few.p), rel=1e-12)
+
+
+def test_memory_grows_with_the_items_and_not_with_their_square():
+    """50,000 test items, as of ImageNet, took 19 GiB."""
+    tracemalloc.start()
+    try:
+        sums_RG = items._by_group(np.ones((3, 20_000)), np.arange(20_000)[::-1], 20_000)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sums_RG.shape == (3, 20_000)
+    assert (sums_RG == 1).all()
+    assert peak < 20e6
 
 
 def test_interval_rests_on_the_deviation_of_all_resamples():

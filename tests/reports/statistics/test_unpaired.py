@@ -10,6 +10,7 @@ from scipy import stats
 
 from reports.statistics.comparisons import Sizes
 from reports.statistics.floors import needed, unpaired_floor
+from reports.statistics.multiplicity import holm
 from reports.statistics.unpaired import compare_unpaired, permutation_p, permutation_ps
 from reports.statistics.verdicts import decide
 
@@ -168,6 +169,28 @@ def test_false_claims_stay_within_alpha_for_equal_shapes():
     slack = 3 * math.sqrt(0.05 * 0.95 / studies)
     assert rate(normal, 6, 6, studies) <= 0.05 + slack
     assert rate(skewed, 6, 6, studies) <= 0.05 + slack
+
+
+def family_rate(arms, n_arm, n_reference, studies):
+    """Share of studies without an effect that claim one of several arms, which vary three times as much."""
+    rng, claims = np.random.default_rng(11), 0
+    for _ in range(studies):
+        reference = normal(rng, n_reference, arm=False)
+        family = [compare_unpaired(unequal(rng, n_arm, arm=True), reference) for _ in range(arms)]
+        claims += any(decision.verdict in ("better", "worse") for decision in decide(family))
+    return claims / studies
+
+
+def test_false_claims_of_several_arms_stay_within_alpha_where_spreads_differ():
+    """The permutation p is then too small, so Welch's, which is not, must be the one that Holm corrects."""
+    studies = 200
+    assert family_rate(6, 5, 12, studies) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / studies)
+
+
+def test_welchs_p_is_corrected_for_the_number_of_comparisons():
+    family = [compare_unpaired(ONE, OTHER), compare_unpaired(ONE - 0.01, OTHER), compare_unpaired(ONE - 0.04, OTHER)]
+    assert [found.p_t for found in decide(family)] == pytest.approx(holm([one.p_t for one in family]))
+    assert decide(family[:1])[0].p_t == family[0].p_t
 
 
 @pytest.mark.simulation
