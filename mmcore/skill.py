@@ -64,6 +64,9 @@ def skill_per_loss(one_R: ArrayLike, other_R: ArrayLike, naive_R: ArrayLike) -> 
     # The way has a part up to the naive loss, where a unit of loss weighs 1/N, and one beyond it: N/(a b) from a to b.
     start_R, end_R = np.maximum(low_R, naive_R), np.maximum(high_R, naive_R)
     beyond_R, beyond_weight_R = end_R - start_R, naive_R / start_R / end_R
+    up_to_R = np.minimum(high_R, naive_R) - np.minimum(low_R, naive_R)
     way_R = high_R - low_R
-    share_R = np.where(way_R > 0, beyond_R / np.where(way_R > 0, way_R, 1.0), 1.0)
-    return share_R * beyond_weight_R + (1.0 - share_R) / naive_R
+    divisor_R = np.where(way_R > 0, way_R, 1.0)
+    share_R = np.where(way_R > 0, beyond_R / divisor_R, 1.0)
+    # Not 1 − share: beside a long way beyond the naive loss nothing would be left of the way up to it but rounding.
+    return share_R * beyond_weight_R + up_to_R / divisor_R / naive_R

@@ -14,6 +14,7 @@ import mmcore.scoring
 from mmcore.config import DataConfig, Forecast, ModelConfig
 from mmcore.config.model import Fusion, Head
 from mmcore.data.loader import Loader
+from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepare import prepare
 from mmcore.events import EpochDone
 from mmcore.model.build import build_model
@@ -78,7 +79,7 @@ def test_a_forecast_cannot_see_what_lies_later(config, editing_corpus, prepared,
     step = 30
 
     def predict(store):
-        normaliser = run_module.fit_normaliser(prepared, range(12))
+        normaliser = fit_normaliser(prepared, range(12))
         loader = Loader(store, normaliser, configured.data, configured.task, model.modalities, [2], 1)
         with torch.no_grad():
             return model(next(iter(loader.batches())))[0, : step + 1]
@@ -131,7 +132,7 @@ def test_a_forecast_from_the_file_on_cannot_see_segments_that_start_later(
     result = run(asked, tmp_path / "run", prepared=clean)
     assert result.leakage.forbidden_gradient == 0.0
     model = load_trained(asked, clean, tmp_path / "run")
-    normaliser = run_module.fit_normaliser(clean, range(12))
+    normaliser = fit_normaliser(clean, range(12))
 
     def predict(store):
         loader = Loader(store, normaliser, data, asked.task, model.modalities, [2], 1)
@@ -148,7 +149,7 @@ def test_the_gradient_of_a_forecast_with_respect_to_later_inputs_is_exactly_zero
 ):
     model = load_trained(config(editing_corpus), prepared, finished[1])
     task = run_module.resolve_task(config(editing_corpus), prepared.schema)
-    normaliser = run_module.fit_normaliser(prepared, range(12))
+    normaliser = fit_normaliser(prepared, range(12))
     loader = Loader(prepared, normaliser, DataConfig(window=20), task, model.modalities, range(6), 4)
     for batch in loader.batches():
         for x_BTF in batch.values.values():
@@ -172,7 +173,7 @@ TASKS = [Forecast(), Forecast(horizon=3), Forecast(horizon=3, content_lookahead=
 @pytest.fixture(scope="module")
 def handfuls(prepared):
     """Eight windows for each task, from the real loader."""
-    normaliser = run_module.fit_normaliser(prepared, range(12))
+    normaliser = fit_normaliser(prepared, range(12))
     modalities = tuple(prepared.schema.modalities)
     loaders = [Loader(prepared, normaliser, DataConfig(window=12), task, modalities, range(6), 8) for task in TASKS]
     return [next(loader.batches(np.arange(0, 24, 3))) for loader in loaders]

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from mmcore.skill import relative_skill, skill, skill_per_loss, skills_of
@@ -66,6 +66,7 @@ def test_many_at_once_are_as_one_by_one():
     )
 
 
+@example(191632414.0, 0.001953125, 0.00390625)  # nearly all of the way lies beyond the naive loss
 @given(LOSSES, LOSSES, LOSSES)
 def test_a_difference_of_losses_weighs_what_it_costs_of_the_skill(one, other, naive):
     weight = float(skill_per_loss(one, other, naive))
