@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,12 +106,32 @@ def talking(uri: str, what: str) -> Iterator[None]:
     except StoreError:
         raise
     except Exception as problem:
+        away = "Runs go on and keep their records; when the store is back, mmstudy sync STUDY catches up"
+        torn = (
+            "Runs go on and keep their records; rename this file, and mmstudy sync STUDY makes a new one from them, "
+            "without what you wrote in MLflow yourself"
+        )
         raise StoreError(
             f"the tracking store could not {what}",
             found=f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}"[:300],
             where=uri,
-            next_step="Runs go on and keep their records; when the store is back, mmstudy sync STUDY catches up",
+            next_step=torn if _is_torn(problem) else away,
         ) from problem
+
+
+def _is_torn(problem: BaseException) -> bool:
+    """Whether an error comes from a file of SQLite that is damaged: waiting does not bring it back."""
+    waiting: list[BaseException | None] = [problem]
+    seen: set[int] = set()
+    while waiting:
+        error = waiting.pop()
+        if error is None or id(error) in seen:
+            continue
+        seen.add(id(error))
+        if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return True
+        waiting += [error.__cause__, error.__context__]
+    return False
 
 
 def modelling() -> tuple[ModuleType, ModuleType, ModuleType]:

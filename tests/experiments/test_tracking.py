@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +19,13 @@ from mlflow.tracking import MlflowClient
 from experiments.home import Home
 from experiments.mirror import Mirror
 from experiments.results import aggregates
+from experiments.tracking.client import talking
+from experiments.tracking.connection import Connection
 from experiments.tracking.metrics import MOST, VARIABLE, Chosen, final_numbers
 from experiments.tracking.store import Store
 from experiments.tracking.views import METRIC_TAG, VIEW_TAG, columns, runs_address
 from mmcore.config import ForeignConfig
-from mmcore.errors import StudyError
+from mmcore.errors import StoreError, StudyError
 from mmcore.measures import parse_metric
 from mmcore.record import Record
 from mmcore.scores import ItemLoss, Score
@@ -271,3 +274,35 @@ def test_system_metrics_are_logged_while_a_run_goes_on_and_once_an_epoch(home: H
     (run,) = repeats_of(client)
     history = client.get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")
     assert [(one.step, one.value) for one in history] == [(1, 50.0), (2, 50.0)]
+
+
+# A store that fails -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("damage", ["noise", "a hole"])
+def test_a_torn_database_is_to_be_renamed_since_waiting_does_not_mend_it(home: Home, damage: str) -> None:
+    path = home.root / "mlflow.db"
+    whole = path.read_bytes()
+    path.write_bytes(b"\x07" * 3000 if damage == "noise" else whole[:4096] + bytes(len(whole) - 4096))
+    with pytest.raises(StoreError) as refused:
+        Connection(home)
+    assert refused.value.where == home.mlflow_uri
+    assert "rename this file, and mmstudy sync STUDY makes a new one" in str(refused.value.next_step)
+    path.rename(home.root / "aside.db")
+    Connection(home)
+    assert path.is_file()
+
+
+def test_an_error_of_mlflow_about_a_torn_database_is_known_for_what_it_is(home: Home) -> None:
+    """MLflow raises its own in the place of SQLite's."""
+    connection = Connection(home)
+    path = home.root / "mlflow.db"
+    path.write_bytes(path.read_bytes()[:4096] + b"\x07" * (path.stat().st_size - 4096))
+    with pytest.raises(StoreError) as refused:
+        connection.find_or_create("0", "a", {}, ("a",))
+    assert "rename this file" in str(refused.value.next_step)
+
+
+def test_a_store_that_is_away_may_come_back(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as refused, talking("http://127.0.0.1:1", "open"):
+        sqlite3.connect(tmp_path / "no folder" / "mlflow.db")
+    assert isinstance(refused.value.__cause__, sqlite3.OperationalError)
+    assert "when the store is back" in str(refused.value.next_step)
