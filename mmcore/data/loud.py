@@ -1,11 +1,12 @@
-"""Cells far outside their column's usual range over all items: sentinels such as −99999, and faults of a sensor.
+"""Cells far outside their column's usual range over all items: sentinels such as −99999, faults of a sensor, and items
+in other units.
 
-N grid steps of all items, S steps of one, T rows of a table, F columns, P parameters.
+I items, N grid steps of all items, S steps of one, T rows of a table, F columns, P parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,12 @@ from mmcore.quality import QualityRow
 
 NAMED_COLUMNS = 3
 """Loud columns named in a row of the quality report; all are counted."""
+OTHER_UNITS = 100.0
+"""An item goes more than this many times as far from the median as every other one, where its unit is in doubt."""
+FEW_ITEMS = 0.1
+"""Share of the items that may be in other units; one always may."""
+LEAST_ITEMS = 8
+"""With fewer items none is called an exception."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,48 @@ class _Suspect:
     usual: Usual
 
 
-def mark_loud(source: FolderSource, prepared: Prepared, quality: Sequence[QualityRow]) -> list[QualityRow]:
+@dataclass(frozen=True)
+class Range:
+    """How far the columns of a modality go: usually, and in each item.
+
+    Args:
+        usual: over all items.
+        known: the items that have steps. ends_I2F: the least and greatest value of each column in each of them; NaN:
+            it has none.
+    """
+
+    usual: Usual
+    known: list[int]
+    ends_I2F: np.ndarray
+
+    @property
+    def loud_IF(self) -> np.ndarray:
+        """Whether a column has a loud cell in an item."""
+        found = [self.usual.loud(ends_2F).any(axis=0) for ends_2F in self.ends_I2F]
+        return np.array(found, bool).reshape(len(found), self.ends_I2F.shape[2])
+
+
+def ranges_of(prepared: Prepared) -> dict[str, Range]:
+    """Of each modality that has continuous columns."""
+    spans = [(item.offset, item.offset + item.steps) for item in prepared.items]
+    known = [i for i, (first, last) in enumerate(spans) if first < last]
+    ranges = {}
+    for name, modality in prepared.schema.modalities.items():
+        if "continuous" not in modality.kinds:
+            continue
+        values_NF = prepared.values[name]
+        ends_I2F = np.full((len(known), 2, len(modality.columns)), np.nan, np.float32)
+        for ends_2F, i in zip(ends_I2F, known, strict=True):
+            values_SF = np.asarray(values_NF[slice(*spans[i])])
+            # Two passes over the extremes are several times as fast as one over every cell.
+            ends_2F[:] = np.fmin.reduce(values_SF, axis=0), np.fmax.reduce(values_SF, axis=0)
+        ranges[name] = Range(usual_values(values_NF, spans, modality.kinds), known, ends_I2F)
+    return ranges
+
+
+def mark_loud(
+    source: FolderSource, prepared: Prepared, quality: Sequence[QualityRow], ranges: Mapping[str, Range]
+) -> list[QualityRow]:
     """The quality rows with ``loud`` and ``loud_values``, and with a warning that says what to do.
 
     The usual range is computed from all items together, on the grid, so an item with nothing but sentinels is found.
@@ -41,12 +89,13 @@ def mark_loud(source: FolderSource, prepared: Prepared, quality: Sequence[Qualit
         source: the corpus.
         prepared: its store, with arrays that are whole.
         quality: rows of :func:`mmcore.data.quality.quality_row`.
+        ranges: see :func:`ranges_of`.
 
     Raises:
         CorpusError: a table breaks the format.
     """
     rows = {(row.item, row.modality): replace(row, loud=0, loud_values=()) for row in quality}
-    for suspect in (*_inputs(prepared), *_targets(prepared)):
+    for suspect in (*_inputs(prepared, ranges), *_targets(prepared)):
         table = source.read(suspect.item, suspect.table)
         if table is None:
             continue
@@ -79,23 +128,70 @@ def mark_loud(source: FolderSource, prepared: Prepared, quality: Sequence[Qualit
     return [*rows.values()]
 
 
-def _inputs(prepared: Prepared) -> Iterator[_Suspect]:
-    spans = [(item.offset, item.offset + item.steps) for item in prepared.items]
-    for name, modality in prepared.schema.modalities.items():
-        numbers = [at for at, kind in enumerate(modality.kinds) if kind == "continuous"]
-        if not numbers:
-            continue
-        values_NF = prepared.values[name]
-        usual = usual_values(values_NF, spans, modality.kinds)
-        for item, (first, last) in zip(prepared.items, spans, strict=True):
-            if first == last:
-                continue
-            values_SF = np.asarray(values_NF[first:last])
-            # Two passes over the extremes are several times as fast as one over every cell.
-            ends_2F = np.stack([np.fmin.reduce(values_SF, axis=0), np.fmax.reduce(values_SF, axis=0)])
-            columns = np.flatnonzero(usual.loud(ends_2F).any(axis=0)).tolist()
+def mark_units(prepared: Prepared, quality: Sequence[QualityRow], ranges: Mapping[str, Range]) -> list[QualityRow]:
+    """The quality rows with a warning where a column goes far beyond in one item what it reaches in all others.
+
+    As where one recording is in millimetres and the others are in metres. Its cells are too many to be faults of a
+    sensor (:mod:`mmcore.data.usual`), so they take part in the scale of all items. Silence is no other unit: an item
+    that goes less far than others is left alone, and so is a column that does not vary in the others.
+
+    Args:
+        prepared: its store, with arrays that are whole.
+        quality: rows as :func:`mark_loud` gives them.
+        ranges: see :func:`ranges_of`.
+    """
+    texts: dict[tuple[str, str], list[str]] = {}
+    for name, found in ranges.items():
+        modality, ends_I2F = prepared.schema.modalities[name], found.ends_I2F.astype(np.float64)
+        # Loud cells have a warning of their own, and do not say how far usual ones go.
+        far_IF = np.where(found.loud_IF, np.nan, np.abs(ends_I2F - found.usual.centre_F).max(axis=1))
+        for f in (at for at, kind in enumerate(modality.kinds) if kind == "continuous"):
+            for i, times in beyond(far_IF[:, f]):
+                low, high = ends_I2F[i, :, f]
+                texts.setdefault((prepared.items[found.known[i]].name, name), []).append(
+                    f"'{modality.columns[f]}' goes from {low:.6g} to {high:.6g}, {_times(times)} times as far from the "
+                    "median of all items as in any other one"
+                )
+    return [_with_units(row, texts.get((row.item, row.modality), [])) for row in quality]
+
+
+def _with_units(row: QualityRow, texts: Sequence[str]) -> QualityRow:
+    if not texts:
+        return row
+    more = f"; and {len(texts) - NAMED_COLUMNS} columns more" if len(texts) > NAMED_COLUMNS else ""
+    warning = (
+        f"other units? {'; '.join(texts[:NAMED_COLUMNS])}{more}. The scale of a column is learnt from all items, so "
+        "this one may decide it: if it has another unit, convert its table"
+    )
+    return replace(row, warnings=(*row.warnings, warning))
+
+
+def beyond(far_I: np.ndarray) -> list[tuple[int, float]]:
+    """Items that go much farther than all others, and how many times as far: :data:`OTHER_UNITS` times or more.
+
+    Args:
+        far_I: how far each goes from the median; one that is not finite does not count. Of fewer than
+            :data:`LEAST_ITEMS` none is found, nor where more than :data:`FEW_ITEMS` of them go so far.
+    """
+    known = np.flatnonzero(np.isfinite(far_I))
+    if len(known) < LEAST_ITEMS:
+        return []
+    order = known[np.argsort(far_I[known], kind="stable")]
+    for few in range(1, max(1, int(FEW_ITEMS * len(known))) + 1):
+        others, least = float(far_I[order[-few - 1]]), float(far_I[order[-few]])
+        if others > 0 and least > OTHER_UNITS * others:
+            return [(int(i), float(far_I[i]) / others) for i in order[-few:]]
+    return []
+
+
+def _inputs(prepared: Prepared, ranges: Mapping[str, Range]) -> Iterator[_Suspect]:
+    for name, found in ranges.items():
+        names = prepared.schema.modalities[name].columns
+        for i, loud_F in zip(found.known, found.loud_IF, strict=True):
+            columns = np.flatnonzero(loud_F).tolist()
             if columns:
-                yield _Suspect(item.name, name, columns, [modality.columns[f] for f in columns], usual.of(columns))
+                item = prepared.items[i].name
+                yield _Suspect(item, name, columns, [names[f] for f in columns], found.usual.of(columns))
 
 
 def _targets(prepared: Prepared) -> Iterator[_Suspect]:

@@ -15,7 +15,7 @@ from mmcore.atomic import room_in
 from mmcore.config import DataConfig
 from mmcore.data.alike import examine_columns
 from mmcore.data.gridding import on_grid
-from mmcore.data.loud import mark_loud
+from mmcore.data.loud import mark_loud, mark_units, ranges_of
 from mmcore.data.prepared import (
     FORMAT,
     BrokenStore,
@@ -190,7 +190,8 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
 def _examine(source: FolderSource, folder: Path, quality: Sequence[QualityRow]) -> list[QualityRow]:
     """What only shows when all items are there; the quality report with it."""
     prepared = open_prepared(folder)
-    rows = mark_loud(source, prepared, quality)
+    ranges = ranges_of(prepared)
+    rows = mark_units(prepared, mark_loud(source, prepared, quality, ranges), ranges)
     write_quality(folder, rows)
     write_likenesses(folder, examine_columns(prepared))
     return rows

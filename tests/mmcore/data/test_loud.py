@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from mmcore.config import DataConfig
+from mmcore.data.loud import LEAST_ITEMS, beyond
 from mmcore.data.normalisation import fit_normaliser
 from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Prepared
@@ -153,3 +155,62 @@ def test_sentinels_in_a_fifth_of_the_cells_are_loud_and_tamed() -> None:
     assert np.abs(usual.tamed(values_SF)).max() < 5
     assert np.isinf(usual_range(values_SF[: LEAST_VALUES - 1]).reach_F).all()
     assert np.isnan(usual.tamed(np.full((1, 2), np.nan, np.float32))).all()
+
+
+# Items in other units -----------------------------------------------------------------------------------------------
+@pytest.fixture
+def levels_in(write_tiny: Callable[..., Path], tiny_tables: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+    """The warnings about units, by item and modality, of a corpus in which an item's levels are multiplied."""
+
+    def build(items: int, factors: dict[int, float], level: float | None = None) -> dict[tuple[str, str], str]:
+        tables = tiny_tables({f"i{n:02}": 20 for n in range(items)})
+        for n, (item, table) in enumerate(sorted(tables["sound"].items())):
+            values = np.random.default_rng(n).normal(size=len(table)) if level is None else np.full(len(table), level)
+            table["level"] = values * factors.get(n, 1.0)
+            tables["sound"][item] = table
+        prepared = prepare(write_tiny(f"units{items}{factors}{level}", tables=tables), DataConfig(), tmp_path / "cache")
+        return {
+            (row.item, row.modality): text
+            for row in prepared.quality
+            for text in row.warnings
+            if text.startswith("other units?")
+        }
+
+    return build
+
+
+def test_an_item_in_other_units_is_named_with_column_range_and_next_step(levels_in: Callable[..., Any]) -> None:
+    """One item of twelve is too many cells for faults of a sensor; it decided the scale of all, and nobody said so."""
+    found = levels_in(12, {3: 1000.0})
+    assert [*found] == [("i03", "sound")]
+    text = found["i03", "sound"]
+    assert re.search(r"'level' goes from -\d[\d.]+ to \d[\d.]+, \d[\d,]+ times as far from the median", text)
+    assert text.endswith("if it has another unit, convert its table")
+    assert [*levels_in(20, {0: 1e6, 7: 1e6})] == [("i00", "sound"), ("i07", "sound")]
+
+
+@pytest.mark.parametrize(
+    ("items", "factors", "level"),
+    [
+        (12, {}, None),
+        (12, {3: 30.0}, None),
+        (12, {3: 0.001}, None),
+        (12, {3: 0.0}, None),
+        (12, {3: 1000.0, 4: 1000.0}, None),
+        (LEAST_ITEMS - 1, {3: 1000.0}, None),
+        (12, {3: 0.0}, 1.0),
+    ],
+    ids=["equal", "thirtyfold", "quieter", "silent", "two of twelve", "few items", "constant in the others"],
+)
+def test_what_may_well_be_so_is_no_other_unit(
+    levels_in: Callable[..., Any], items: int, factors: dict[int, float], level: float | None
+) -> None:
+    assert levels_in(items, factors, level) == {}
+
+
+def test_items_without_values_and_with_loud_cells_neither_count_nor_hide_one() -> None:
+    far_I = np.array([1.0, 1.1, 0.9, np.nan, 1.2, 0.8, 1.0, 1.3, 1.1, 500.0])
+    assert beyond(far_I) == [(9, pytest.approx(500 / 1.3))]
+    assert beyond(np.full(10, np.nan)) == []
+    assert beyond(np.array([*np.zeros(9), 5.0])) == []
+    assert beyond(np.array([*np.ones(9), np.inf])) == []
