@@ -342,4 +342,4 @@ def outcome_text(record: Record, metric: Metric) -> str:
     time = about(record.seconds)
     if not record.epochs:
         return say("{score}, {time}", score=score, time=time)
-    return say("{score}, {epochs} epochs in {time}", score=score, epochs=record.epochs, time=time)
+    return say("{score}, {epochs} in {time}", score=score, epochs=counted(record.epochs, "epoch"), time=time)

@@ -133,7 +133,12 @@ def _remarks(row: QualityRow) -> list[str]:
     texts = list(row.warnings)
     if row.constant_columns and row.rows > 1:
         names = ", ".join(row.constant_names)
-        texts.append(say("{n} columns never change: {names}", n=row.constant_columns, names=names))
+        one = row.constant_columns == 1
+        texts.append(
+            say("column {names} never changes", names=names)
+            if one
+            else say("{n} columns never change: {names}", n=row.constant_columns, names=names)
+        )
     for count, text in (
         (row.non_monotonic, later("{n} rows go back in time")),
         (row.duplicate_times, later("{n} rows repeat a time")),

@@ -10,6 +10,7 @@ from experiments.tuning.ownership import proposals, rank_of
 from experiments.tuning.results import as_text, ranking
 from experiments.tuning.trial import OpenTrial
 from mmcore.language import say
+from reports.numbers import counted
 from studies.search.resolved import ResolvedSearch
 
 
@@ -29,13 +30,13 @@ def how_it_ended(
         why: it failed.
     """
     settings = ", ".join(f"{path.rpartition('.')[2]} {as_text(value)}" for path, value in one.notes.settings.items())
-    ranked = ranking(search, trials)
+    ranked, taken = ranking(search, trials), counted(epochs, "epoch")
     match state:
         case TrialState.COMPLETE:
             scores = ", ".join(f"{value:.3f}" for value in values)
-            text = say("{scores} in {n} epochs, {settings}", scores=scores, n=epochs, settings=settings)
+            text = say("{scores} in {epochs}, {settings}", scores=scores, epochs=taken, settings=settings)
         case TrialState.PRUNED:
-            text = say("pruned after {n} epochs, {settings}", n=epochs, settings=settings)
+            text = say("pruned after {epochs}, {settings}", epochs=taken, settings=settings)
         case _:
             return say("failed: {why}", why=why)
     if not ranked:
@@ -48,7 +49,7 @@ def standing(search: ResolvedSearch, trials: Sequence[FrozenTrial]) -> str:
     """Trials by state, and the best so far."""
     pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
     ranked = ranking(search, trials)
-    parts = [say("{n} trials", n=len(proposals(trials)))]
+    parts = [counted(len(proposals(trials)), "trial")]
     if pruned:
         parts.append(say("{n} pruned", n=pruned))
     if ranked:

@@ -212,11 +212,19 @@ def quality_notes(items: Sequence[PreparedItem], quality: Sequence[QualityRow]) 
     """What a person should know of a corpus before anything is trained on it; [] where all is well."""
     empty = [item.name for item in items if not item.steps]
     names = ", ".join(empty[:5])
-    notes = [say("{n} items have no step and are left out: {names}", n=len(empty), names=names)] if empty else []
+    notes = []
+    if len(empty) == 1:
+        notes.append(say("item {name} has no step and is left out", name=names))
+    elif empty:
+        notes.append(say("{n} items have no step and are left out: {names}", n=len(empty), names=names))
     notes += group_notes(item.group for item in items)
     notes += time_notes(quality)
     for line in summarise(quality):
-        if line.warnings:
+        if line.warnings == 1:
+            notes.append(
+                say("{modality}: 1 item with a warning, {example}", modality=line.modality, example=line.examples[0])
+            )
+        elif line.warnings:
             notes.append(
                 say(
                     "{modality}: {n} items with a warning, e.g. {example}",
