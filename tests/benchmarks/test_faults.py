@@ -6,9 +6,12 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from benchmarks.faults.campaign import Campaign, possible_faults
 from benchmarks.faults.case import Case
 from benchmarks.faults.judge import judge
 from benchmarks.faults.kinds import FAULTS, impossible
-from benchmarks.faults.started import Forked
+from benchmarks.faults.started import ADDRESS, Forked
 from benchmarks.faults.studies import make
 
 pytestmark = [
@@ -249,3 +252,31 @@ def test_the_judge_sees_models_that_are_not_there_once(finished: Callable[[Path]
     assert pending.endswith("is not READY but 1")
     assert other.endswith("is of run s instead of r")
     assert numbers.endswith("has other numbers: {'test/accuracy': 0.6} instead of {'test/accuracy': 0.5}")
+
+
+def test_a_process_that_has_just_ended_takes_no_signal_and_tells_its_code_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its end and what the zygote says of it a kill found no process, and its socket stayed open."""
+    monkeypatch.chdir(tmp_path)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as zygote, open(os.devnull, "r+b") as nothing:
+        zygote.bind("z")
+        zygote.listen()
+
+        def answer() -> socket.socket:
+            there, _ = zygote.accept()
+            for file in socket.recv_fds(there, 4096, 3)[1]:
+                os.close(file)
+            there.send(json.dumps({"pid": ended.pid}).encode())
+            return there
+
+        with ThreadPoolExecutor(1) as thread:
+            asked = thread.submit(answer)
+            forked = Forked("server", ["server"], {ADDRESS: "z"}, nothing, nothing, nothing)
+        with asked.result() as there:
+            forked.kill()
+            assert forked.poll() is None
+            there.send(json.dumps({"code": 3}).encode())
+            assert forked.wait(10) == 3
