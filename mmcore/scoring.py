@@ -37,8 +37,12 @@ class Data:
     """What all passes over the corpus have in common; it counts, by item, the windows that they read.
 
     Args:
-        config: of the run. prepared: the store as the run reads it. train: the training items, to which ``normaliser``
-            and the naive predictors are fitted. task: resolved. on_event: is told of items that are left out.
+        config: of the run.
+        prepared: the store as the run reads it.
+        train: the training items. Normaliser and naive predictors are fitted to them.
+        normaliser: fitted to these items.
+        task: resolved.
+        on_event: receives a note where items are too short for a window.
     """
 
     def __init__(
