@@ -265,10 +265,14 @@ def _without(job: Job, fingerprint: str) -> Job | None:
     return as_pack([run for run in runs_of(job) if run.fingerprint != fingerprint])
 
 
-def tail(log: Path) -> str:
-    """The last two lines of a log, for an error; ``none`` if it has none or is not there."""
+def tail(log: Path, begin: int = 0) -> str:
+    """The last two lines of a log, for an error; ``none`` if it has none or is not there.
+
+    Args:
+        begin: bytes of it that others wrote earlier.
+    """
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        lines = log.read_bytes()[begin:].decode("utf-8", "replace").strip().splitlines()
     except OSError:
         return "none"
     return " / ".join(lines[-2:]) if lines else "none"

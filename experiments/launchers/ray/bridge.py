@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import threading
@@ -18,7 +17,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TextIO
 
 from experiments.launchers.ray.attendant import Attendant
-from experiments.launchers.ray.orders import News, Node, Nodes, Open, Problem, Send, Start, news_line, read_order
+from experiments.launchers.ray.head import knock, lost_head
+from experiments.launchers.ray.orders import (
+    Connected,
+    News,
+    Node,
+    Nodes,
+    Open,
+    Problem,
+    Send,
+    Start,
+    news_line,
+    read_order,
+)
 from experiments.launchers.ray.station import Station
 from experiments.launchers.ray.store import Kept
 from mmcore.errors import LaunchError, MMStudyError
@@ -109,7 +120,7 @@ class Bridge:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         address = self.order.address
         if address is not None and address != "auto":
-            _knock(address)
+            knock(address)
         try:
             import ray
         except ImportError as error:
@@ -129,6 +140,7 @@ class Bridge:
             raise _refused(error, address) from error
         self.ray, self.kept = ray, Kept(ray)
         head = str(ray.get_runtime_context().gcs_address)
+        self.say(Connected(head))
         threading.Thread(target=self._watch_nodes, daemon=True).start()
         threading.Thread(target=self._watch_head, args=(head,), daemon=True).start()
 
@@ -154,20 +166,11 @@ class Bridge:
         while time.monotonic() - heard < self.order.patience:
             time.sleep(_LOOK)
             try:
-                _knock(address)
+                knock(address)
             except LaunchError:
                 continue
             heard = time.monotonic()
-        self.say(
-            Problem.of(
-                LaunchError(
-                    "the head of the Ray cluster does not answer any more",
-                    where=address,
-                    found=f"no answer for {self.order.patience:.0f} seconds",
-                    next_step="Start the cluster again, then repeat the command: runs go on from their last checkpoint",
-                )
-            )
-        )
+        self.say(Problem.of(lost_head(address, f"no answer for {self.order.patience:.0f} seconds")))
 
     def is_alive(self, node: str) -> bool:
         """Whether a node is there. The head learns of a lost one within half a minute; its port tells at once."""
@@ -175,7 +178,7 @@ class Bridge:
         if address is None:
             return False
         try:
-            _knock(address)
+            knock(address)
         except LaunchError:
             return False
         return True
@@ -203,24 +206,6 @@ class Bridge:
         """Remove the files of a cluster of this machine alone."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _knock(address: str) -> None:
-    """Whether anything listens there; Ray itself would wait for minutes.
-
-    Raises:
-        LaunchError: nothing does.
-    """
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except OSError as error:
-        raise LaunchError(
-            "no Ray cluster answers at this address",
-            where=address,
-            found=error.strerror or str(error),
-            next_step="Start its head with ray start --head --port=6379, and name that port",
-        ) from None
 
 
 def _refused(error: Exception, address: str | None) -> LaunchError:

@@ -88,6 +88,14 @@ Order = Open | Start | Send
 
 
 @dataclass(frozen=True)
+class Connected:
+    """The bridge is connected; ``head`` is where the head of the cluster listens, ``HOST:PORT``."""
+
+    head: str
+    say: Literal["connected"] = field(default="connected", kw_only=True)
+
+
+@dataclass(frozen=True)
 class Node:
     """A node of the cluster: its name in messages, and what it has in all."""
 
@@ -149,7 +157,7 @@ class Problem:
         return cls({name: getattr(error, name) for name in ("rule", "expected", "found", "next_step", "where")})
 
 
-News = Nodes | Ready | Said | Dead | Problem
+News = Connected | Nodes | Ready | Said | Dead | Problem
 """What the bridge says."""
 
 _ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="say")])

@@ -20,7 +20,9 @@ from experiments.launchers.engine import RayEngine
 from experiments.launchers.local import code_root, cores
 from experiments.launchers.messages import Job, Message, Stop, encode, runs_of
 from experiments.launchers.pool import Death, Pool, tail
+from experiments.launchers.ray.head import is_lost, lost_head
 from experiments.launchers.ray.orders import (
+    Connected,
     Dead,
     News,
     Node,
@@ -43,6 +45,8 @@ from reports.numbers import counted
 
 _CLOSING = 12.0
 """Seconds that the bridge has to end its workers."""
+_GOING = 2.0
+"""Seconds in which a head that took the bridge with it is gone too."""
 _AT_FIRST = 5.0
 """Seconds within which all nodes of a cluster are known once one of them is."""
 LOG = "ray.log"
@@ -99,11 +103,13 @@ class RayPool(Pool[_Worker]):
         self._known_since = self._served_at = time.monotonic()
         self._served_once, self._room = False, 0
         self._problem: LaunchError | None = None
+        self._head, self._closed = "", False
         self._by_name: dict[int, _Worker] = {}
         self._names = itertools.count()
         self._locks: dict[str, list[FileLock]] = {}
         home.logs.mkdir(parents=True, exist_ok=True)
         self._log = home.logs / LOG
+        self._log_begins = self._log.stat().st_size if self._log.exists() else 0
         self._bridge = self._begin()
         self._tell(
             Open(
@@ -152,16 +158,27 @@ class RayPool(Pool[_Worker]):
         with self._bridge.stdout as lines:
             for line in lines:
                 self._hear(read_news(line))
-        if self._problem is None:
-            self._problem = LaunchError(
-                "the connection to the Ray cluster broke",
-                found=tail(self._log),
-                where=str(self._log),
-                next_step="Repeat the command: runs go on from their last checkpoint",
-            )
+        if self._problem is None and not self._closed:
+            self._problem = self._broken()
+
+    def _broken(self) -> LaunchError:
+        """Why the bridge ended without a word: Ray ends it when it loses the node here, often along with the head."""
+        code = self._bridge.wait()
+        how = f"the process that speaks with Ray ended with exit code {code}"
+        if self._head and is_lost(self._head, _GOING):
+            return lost_head(self._head, how)
+        said = tail(self._log, self._log_begins)
+        return LaunchError(
+            "the connection to the Ray cluster broke",
+            found=how if said == "none" else f"{how}: {said}",
+            where=str(self._log),
+            next_step="Repeat the command: runs go on from their last checkpoint",
+        )
 
     def _hear(self, news: News) -> None:
         match news:
+            case Connected(head):
+                self._head = head
             case Nodes(nodes):
                 if self._nodes is None:
                     self._known_since = time.monotonic()
@@ -297,6 +314,7 @@ class RayPool(Pool[_Worker]):
     def close(self) -> None:
         """End the bridge, and with it all workers; a cluster of this machine alone ends too."""
         assert self._bridge.stdin is not None
+        self._closed = True
         with contextlib.suppress(OSError):
             self._bridge.stdin.close()
         try:
