@@ -214,14 +214,14 @@ def inspect(
 ) -> None:
     """Show the contents of a corpus and the quality of its data, by modality, and where something looks wrong."""
     from experiments.cli.quality import lag_lines, quality_text
+    from experiments.corpora import prepared_for
     from mmcore.config import DataConfig
     from mmcore.data.lag import lags_of
-    from mmcore.data.prepare import prepare as build
     from mmcore.data.timing import time_notes
     from mmcore.data.windows import lengths_of
     from mmcore.quality import summarise
 
-    store = build(folder, DataConfig(), context.obj.make().prepared)
+    store = prepared_for(folder, DataConfig(), context.obj)
     lags = lags_of(store) if lag else None
     if format is Format.json:
         report: dict[str, object] = {"corpus": store.schema.name, "content": store.content}

@@ -78,7 +78,7 @@ def import_study(path: Path, home: Home, *, with_code: bool = False) -> Imported
     with opened(path) as archive:
         if archive.manifest.code and not with_code:
             raise _brings_code(archive)
-        home.make()
+        home.make("Name a home of your own with --home DIR")
         refuse_without_room(archive.manifest, home.root)
         with _alone(home), _scratch(home) as scratch:
             archive.unpack(scratch)

@@ -14,7 +14,7 @@ from experiments.home import Home
 from experiments.planning.request import AnyRequest, schema_of
 from experiments.tuning.notes import StoredStudy, notes_of
 from experiments.tuning.ownership import AGAIN, Cost, costs, proposals, rank_of, trials_of
-from experiments.tuning.storage import check_identity, find_study, open_storage, storage_url, study_name
+from experiments.tuning.storage import check_identity, find_study, read_storage, storage_url, study_name
 from experiments.tuning.view import is_complete
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import StudyError
@@ -36,7 +36,7 @@ def looked_up(request: AnyRequest, home: Home) -> AnyRequest:
     if search is None or request.content is None or not (url or home.journal(request.search_key).exists()):
         return request
     found: list[SearchResult] = []
-    with open_storage(home, request.search_key, url) as storage:
+    with read_storage(home, request.search_key, url) as storage:
         for arm in search.searches:
             study = find_study(storage, study_name(request.search_key, arm.arm))
             if study is not None:
@@ -53,7 +53,7 @@ def with_importances(request: AnyRequest, home: Home) -> tuple[SearchResult, ...
     from experiments.tuning.importance import importances
 
     found: list[SearchResult] = []
-    with open_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
+    with read_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
         for one in request.searches:
             study = find_study(storage, study_name(request.search_key, one.arm))
             known = None if study is None else importances(study, one.search)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,13 +14,21 @@ from experiments.home import Home
 from experiments.planning.request import AnyRequest
 from experiments.tuning.notes import StoredStudy, notes_of
 from experiments.tuning.ownership import trials_of
-from experiments.tuning.storage import check_identity, find_study, open_storage, place_of, storage_url, study_name
+from experiments.tuning.storage import (
+    check_identity,
+    find_study,
+    open_storage,
+    place_of,
+    read_storage,
+    storage_url,
+    study_name,
+)
 from mmcore.errors import RecordError
 
 
 def send(request: AnyRequest, home: Home, path: Path) -> None:
     """Copy the searches of a study that have begun into a new journal, each under the name of its arm."""
-    with _opened(request, home) as storage:
+    with read_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
         for one in request.searches:
             study = find_study(storage, study_name(request.search_key, one.arm))
             if study is not None:
@@ -49,7 +56,7 @@ def receive(request: AnyRequest, home: Home, path: Path) -> int:
     if search is None or content is None:
         return 0
     sent = _read(path)
-    with _opened(request, home) as storage:
+    with open_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
         new: list[tuple[StoredStudy, str]] = []
         for arm in search.searches:
             theirs, name = find_study(sent, arm.arm), study_name(request.search_key, arm.arm)
@@ -70,10 +77,6 @@ def receive(request: AnyRequest, home: Home, path: Path) -> int:
         for theirs, name in new:
             _copy(theirs, storage, name)
     return len(new)
-
-
-def _opened(request: AnyRequest, home: Home) -> contextlib.AbstractContextManager[BaseStorage]:
-    return open_storage(home, request.search_key, storage_url(request.options.storage))
 
 
 def _copy(study: StoredStudy, storage: BaseStorage, name: str) -> None:

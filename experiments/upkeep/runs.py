@@ -12,10 +12,10 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from experiments.examine import is_torn
+from experiments.held import is_held
 from experiments.home import Home
 from experiments.records import ANSWERS, LOCK, read_record
 from experiments.upkeep.findings import Finding, entries, leftovers, of_system, read
-from experiments.upkeep.locks import is_held
 from mmcore.answers.answer import parse_answer
 from mmcore.files import BrokenFile, read_bytes, read_kept
 from mmcore.frozen import Number
