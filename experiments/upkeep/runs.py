@@ -17,6 +17,7 @@ from experiments.home import Home
 from experiments.records import ANSWERS, LOCK, read_record
 from experiments.upkeep.findings import Finding, entries, leftovers, of_system, read
 from mmcore.answers.answer import parse_answer
+from mmcore.complaints import expectation
 from mmcore.files import BrokenFile, read_bytes, read_kept
 from mmcore.frozen import Number
 from mmcore.language import sentence
@@ -87,4 +88,5 @@ def _read_answer(path: Path) -> None:
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         rule = f"'{'.'.join(map(str, first['loc']))}' of an answer cannot be understood"
-        raise BrokenFile(rule, path, expected=None, found=first["msg"], next_step=step) from None
+        found = repr(first["input"])[:60]
+        raise BrokenFile(rule, path, expected=expectation(first), found=found, next_step=step) from None

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
+from pydantic import ValidationError
 from torch import nn
 
 from mmcore.config import Custom, CustomMetric, Plain
+from mmcore.config.overrides import explain
 from mmcore.custom import sealed
 from mmcore.errors import ConfigError, MMStudyError, PartError
 from mmcore.language import say
@@ -32,6 +34,7 @@ Family = Literal[
     "fusion", "encoder", "head", "embedding", "model", "loss", "metric", "weighting", "augmentation"
 ]  # fmt: skip
 FAMILIES: tuple[Family, ...] = get_args(Family)
+AnyCustom = TypeVar("AnyCustom", Custom, CustomMetric)
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,18 @@ def verify(
         0
     """
     clock = time.perf_counter()
-    part = sealed(Custom.model_validate({"class": written, "args": dict(args or {})}), folder)
+    part = sealed(_custom(Custom, {"class": written, "args": dict(args or {})}), folder)
     family = family or guess_family(part)
     with with_threads(1):
         promises = tuple(_tested(part, family, causal, scope, higher_is_better, kinds))
     return Verified(part.class_, family, _sizes(family), SEED, promises, time.perf_counter() - clock)
+
+
+def _custom(kind: type[AnyCustom], values: Plain) -> AnyCustom:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as problem:
+        raise explain(problem) from None
 
 
 def guess_family(part: Custom) -> Family:
@@ -156,7 +166,7 @@ def _tested(
             yield from _each(LOSS_PROMISES, subjects)
         case "metric":
             direction = bool(higher_is_better)
-            metric = CustomMetric.model_validate({**part.model_dump(), "higher_is_better": direction})
+            metric = _custom(CustomMetric, {**part.model_dump(), "higher_is_better": direction})
             subjects = {k: partial(MetricSubject, metric, k) for k in kinds or ("continuous",)}
             promises = METRIC_PROMISES if higher_is_better is not None else METRIC_PROMISES[:-1]
             yield from _each(promises, subjects)
