@@ -32,7 +32,7 @@ from experiments.model_runs import ModelRuns
 from experiments.notebook import usual_display
 from experiments.opening import open_or_mend, open_request
 from experiments.outcome import Outcome
-from experiments.planning.feasible import refuse_impossible
+from experiments.planning.feasible import missing_elsewhere, refuse_impossible, refuse_missing
 from experiments.planning.foresight import prospects
 from experiments.planning.memory import needed_by
 from experiments.planning.packs import packing_note
@@ -98,6 +98,9 @@ def run_study(
     if (note := packing_note(request)) is not None:
         display.say(note)
     ahead = _planned(request, place, display)
+    refuse_missing(ahead)
+    for text in missing_elsewhere(ahead):
+        display.say(WARNING + text)
     if plans_models(ahead):
         _warn(ahead.request, ahead, display)
     display.expect(ahead.stages)

@@ -154,13 +154,14 @@ def plan(
     from experiments.cli.plan_view import plan_json
     from experiments.cli.text import plan_text
     from experiments.opening import open_request
-    from experiments.planning.feasible import refuse_impossible
+    from experiments.planning.feasible import refuse_impossible, refuse_missing
     from experiments.planning.plan import plan as planned
 
     options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on, pack)
     request = open_request(study, context.obj, options, aside)
     refuse_impossible(request)
     found = planned(request, context.obj)
+    refuse_missing(found)
     if format is Format.json:
         print_json(plan_json(found))
     else:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from experiments.foreign.source import OwnTraining
 from experiments.planning.costs import Costs
+from experiments.planning.feasible import missing_elsewhere
 from experiments.planning.foresight import prospects
 from experiments.planning.packs import Packed
 from experiments.planning.plan import AnyPlan
@@ -236,7 +237,7 @@ def view_of(plan: AnyPlan) -> PlanView:
             RunView(run.arm, run.repeat, run.fingerprint, run.state, run.failure or None) for run in plan.runs
         ),
         verdicts=VerdictsView(ahead.can_decide, ahead.needed, ahead.test_groups, ahead.claims, ahead.warnings),
-        warnings=(*plan.warnings, *(() if own is None else request_warnings(own))),
+        warnings=(*plan.warnings, *(() if own is None else request_warnings(own)), *missing_elsewhere(plan)),
         sequential=_sequential(plan),
         search=_search(plan),
         runner=_runner(request.training) if has_runner(request) else None,

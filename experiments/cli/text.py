@@ -11,6 +11,7 @@ from experiments.cli.packs import packs_text
 from experiments.cli.searches import search_text, standing
 from experiments.describe import DescribedArm
 from experiments.home import Home
+from experiments.planning.feasible import missing_elsewhere
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import AnyPlan, Plan, plans_models, plans_training_code
 from experiments.planning.precision import request_warnings
@@ -72,7 +73,7 @@ def _corpus(request: Request) -> str:
 
 def _warnings(plan: AnyPlan, units: bool | None) -> tuple[str, ...]:
     own = request_warnings(plan.request, units) if plans_models(plan) else ()
-    return (*plan.warnings, *prospects(plan.request).warnings, *own)
+    return (*plan.warnings, *prospects(plan.request).warnings, *own, *missing_elsewhere(plan))
 
 
 def _chosen(plan: Plan) -> str:
