@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmcore.language import later, say
+from mmcore.language import later, say, say_of
 
 if TYPE_CHECKING:
     from mmcore.data.importers.sample import Options
@@ -251,4 +251,11 @@ def prepare(context: typer.Context, folder: CorpusFolder) -> None:
 
     home = context.obj.make()
     store = build(folder, DataConfig(), home.prepared, lambda event: typer.echo(getattr(event, "text", ""), err=True))
-    typer.echo(say("prepared {n} items in {folder}", n=len(store.items), folder=home.prepared / store.key))
+    typer.echo(
+        say_of(
+            len(store.items),
+            "prepared 1 item in {folder}",
+            "prepared {n} items in {folder}",
+            folder=home.prepared / store.key,
+        )
+    )

@@ -19,7 +19,7 @@ from experiments.planning.request import AnyConfig, Request
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from mmcore.config import RunConfig
 from mmcore.facts import Lengths
-from mmcore.language import later, say
+from mmcore.language import later, say, say_of
 from mmcore.task import selection_metric
 from reports.lines import filled
 from reports.numbers import about, counted, listing
@@ -106,7 +106,13 @@ def plan_text(plan: AnyPlan, units: bool | None = None) -> str:
     lines += packs_text(plan)
     lines += _time_text(plan)
     if plan.count("failed"):
-        lines.append(say("{n} failed runs are kept; --retry-failed trains them again", n=plan.count("failed")))
+        lines.append(
+            say_of(
+                plan.count("failed"),
+                "1 failed run is kept; --retry-failed trains it again",
+                "{n} failed runs are kept; --retry-failed trains them again",
+            )
+        )
     return "\n".join([*lines, *_failed_before(plan)])
 
 

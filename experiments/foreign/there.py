@@ -64,7 +64,7 @@ def _words(runner: CommandRunner, settings: Mapping[str, Any]) -> list[str]:
 
 def _own(runner: CommandRunner) -> list[bool]:
     """Which words stand in the command as they are, without a setting or a folder of the run's in them."""
-    plain = CommandRunner(command=runner.command.replace("{{", "\0").replace("}}", "\0"))
+    plain = runner.model_copy(update={"command": runner.command.replace("{{", "\0").replace("}}", "\0")})
     return [not any(placeholders(word)) for word in words_of(plain, dict.fromkeys(placeholders(plain.command), "{x}"))]
 
 

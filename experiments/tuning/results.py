@@ -18,6 +18,7 @@ from experiments.tuning.storage import check_identity, find_study, read_storage,
 from experiments.tuning.view import is_complete
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import StudyError
+from mmcore.language import number_of
 from mmcore.schema import CorpusSchema
 from studies.resolved import AnyStudy, ResolvedArm
 from studies.search.resolved import ArmSearch, ResolvedSearch, confirmed_config, same
@@ -131,10 +132,11 @@ def confirm(study: AnyStudy, found: Sequence[SearchResult], schema: CorpusSchema
     arms: dict[str, ResolvedArm[RunConfig | ForeignConfig]] = {}
     for one in found:
         if not one.confirmed:
+            trials = number_of(len(one.trials), "trial")
             failures = [trial.failure for trial in one.trials if trial.failure]
             raise StudyError(
                 f"no trial of the search for '{one.arm}' was completed, so there is nothing to confirm",
-                found=f"{len(one.trials)} trials; the last failure: {failures[-1] if failures else 'none'}",
+                found=f"{trials}; the last failure: {failures[-1] if failures else 'none'}",
                 next_step="Narrow the space to settings that can be trained, or give the study another name",
             )
         for name, trial in one.confirmed.items():

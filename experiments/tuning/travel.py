@@ -24,6 +24,7 @@ from experiments.tuning.storage import (
     study_name,
 )
 from mmcore.errors import RecordError
+from mmcore.language import number_of
 
 
 def send(request: AnyRequest, home: Home, path: Path) -> None:
@@ -69,8 +70,8 @@ def receive(request: AnyRequest, home: Home, path: Path) -> int:
             elif not _same(trials_of(ours), trials_of(theirs)):
                 raise RecordError(
                     f"the home has other trials of the search for '{arm.arm}' than the archive",
-                    expected=f"{len(trials_of(theirs))} trials as in the archive",
-                    found=f"{len(trials_of(ours))} trials of its own",
+                    expected=f"{number_of(len(trials_of(theirs)), 'trial')} as in the archive",
+                    found=f"{number_of(len(trials_of(ours)), 'trial')} of its own",
                     where=place_of(home, request.search_key, storage_url()),
                     next_step="Import the archive into another home: --home DIR",
                 )

@@ -112,7 +112,7 @@ def _check_journal(path: Path) -> Iterator[Finding]:
             "unfinished",
             path,
             sentence("a journal ends with a whole line"),
-            sentence("{n} bytes of one", n=len(torn)),
+            sentence("{n} bytes of one", n=len(torn)) if len(torn) > 1 else sentence("1 byte of one"),
             sentence("mmstudy run STUDY cuts it off and goes on"),
         )
     for number, line in enumerate(whole.splitlines(), 1):

@@ -23,6 +23,7 @@ from mmcore.data.sources.table_files import no_table, strangers, table_paths
 from mmcore.data.splits import draw_split
 from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError, SplitError, nearest
+from mmcore.language import number_of
 from mmcore.quality import QualityRow
 from mmcore.schema import CorpusSchema, Targets
 
@@ -225,7 +226,9 @@ def _check_together(
         labels.append(_counted(schema.targets, one.target_SKP))
         steps += one.steps
     if len(sound) < len(items):
-        checked.skipped = f"times and targets of {len(items) - len(sound)} items with errors in their tables"
+        checked.skipped = (
+            f"times and targets of {number_of(len(items) - len(sound), 'item')} with errors in their tables"
+        )
     if not labels:
         return
     if not steps:
@@ -281,7 +284,9 @@ def _check_times(checked: Checked, folder: Path, schema: CorpusSchema, quality: 
                 examples = ", ".join(f"{row.item}: {count_of(row)}" for row in bad[:5])
                 examples += ", …" if len(bad) > 5 else ""
                 checked.warn(
-                    f"{name}: {what} at {count} places in {len(bad)} items; {consequence}", str(folder / name), examples
+                    f"{name}: {what} at {number_of(count, 'place')} in {number_of(len(bad), 'item')}; {consequence}",
+                    str(folder / name),
+                    examples,
                 )
     for name in dict.fromkeys(row.modality for row in quality):
         have = [row for row in quality if row.modality == name and not row.missing]

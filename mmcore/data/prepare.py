@@ -34,7 +34,7 @@ from mmcore.data.timing import time_notes
 from mmcore.errors import CorpusError
 from mmcore.events import Note, OnEvent, ignore
 from mmcore.files import set_aside
-from mmcore.language import say
+from mmcore.language import counted, say
 from mmcore.quality import QualityRow, summarise, write_quality
 from mmcore.schema import CorpusSchema
 
@@ -147,7 +147,9 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
     schema = source.schema
     for text in source.doubts():
         on_event(Note(text))
-    on_event(Note(say("preparing corpus '{corpus}': {n} items", corpus=schema.name, n=len(source.items))))
+    on_event(
+        Note(say("preparing corpus '{corpus}': {items}", corpus=schema.name, items=counted(len(source.items), "item")))
+    )
     files = {
         f"values.{name}": _ArrayFile(folder / f"values.{name}.npy", (len(m.columns),), np.dtype(m.storage))
         for name, m in schema.modalities.items()
@@ -202,7 +204,14 @@ def _report(
 ) -> None:
     steps = sum(item.steps for item in items)
     on_event(
-        Note(say("prepared corpus '{corpus}': {n} items, {steps} steps", corpus=schema.name, n=len(items), steps=steps))
+        Note(
+            say(
+                "prepared corpus '{corpus}': {items}, {steps}",
+                corpus=schema.name,
+                items=counted(len(items), "item"),
+                steps=counted(steps, "step"),
+            )
+        )
     )
     for text in quality_notes(items, quality):
         on_event(Note(text))

@@ -101,7 +101,7 @@ def test_what_a_file_lacks_is_absent_and_not_zero(imported: tuple[Path, str]) ->
     out, said = imported
     assert not (out / "audio" / "monday_b.parquet").exists()
     assert not (out / "visual" / "voice.parquet").exists()
-    assert "absent in 1 items" in said
+    assert "absent in 1 item" in said
     # Nobody knows whether there is text where there are no subtitles.
     assert pd.read_parquet(out / "audio" / "voice.parquet")["text_is_active"].isna().all()
 
@@ -110,7 +110,7 @@ def test_a_broken_file_is_named_and_counted(imported: tuple[Path, str]) -> None:
     said = imported[1]
     assert "1 of 5 files that cannot be decoded:" in said
     assert "broken.mp4: footage must be a media file that FFmpeg reads" in said
-    assert "1 files have the content of another one and share its group" in said
+    assert "1 file has the content of another one and shares its group" in said
 
 
 def test_the_corpus_says_what_computed_it(imported: tuple[Path, str]) -> None:
@@ -171,7 +171,7 @@ def test_files_without_what_is_computed_are_left_out(
 ) -> None:
     words = ["data", "import", "footage", footage, "--features", "sight", "--workers", "1"]
     done = mmstudy(home, *words, "--out", tmp_path / "seen")
-    assert "1 files without what sight is computed from: 'voice.wav'" in done.stdout
+    assert "1 file without what sight is computed from: 'voice.wav'" in done.stdout
     assert pd.read_csv(tmp_path / "seen" / "items.csv")["item"].tolist() == ["a", "monday_b", "monday_copy of a"]
     (tmp_path / "sounds").mkdir()
     shutil.copy(footage / "voice.wav", tmp_path / "sounds")

@@ -107,7 +107,7 @@ def test_training_code_travels_only_if_both_sides_say_so(tmp_path: Path, elsewhe
     with within(elsewhere):
         refused = mmstudy(Home.choose(), "home", "import", path.parent / "gate.zip")
         assert refused.returncode == 2
-        assert "1 files: train.py" in refused.stderr
+        assert "1 file: train.py" in refused.stderr
         assert os.listdir(elsewhere) == []
         import_study(path.parent / "gate.zip", Home.choose(), with_code=True)
         assert mmstudy(Home.choose(), "report", "gate.yaml").returncode == 0

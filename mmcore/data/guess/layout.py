@@ -21,7 +21,7 @@ from mmcore.data.guess.words import (
     tokens,
 )
 from mmcore.errors import CorpusError
-from mmcore.language import sentence
+from mmcore.language import number_of, sentence
 from mmcore.names import refuse_torn_text
 
 _SEPARATORS = re.compile(r"[_\-. ]+")
@@ -90,7 +90,7 @@ def find_layout(folder: Path) -> Layout:
         raise CorpusError(
             "the folder must hold files of rows",
             expected="files " + ", ".join(SUFFIXES),
-            found=f"{len(everything)} other files" if everything else "no file",
+            found=number_of(len(everything), "other file") if everything else "no file",
             where=str(folder),
         )
     while (inner := _only_folder(layout.root, paths)) is not None:

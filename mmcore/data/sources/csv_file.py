@@ -17,6 +17,7 @@ from mmcore.data.sources.class_names import ClassNames
 from mmcore.data.sources.look_alikes import ends_within_a_line
 from mmcore.data.sources.problems import Tell, different, stop
 from mmcore.errors import CorpusError, nearest
+from mmcore.language import number_of
 from mmcore.names import nfc
 
 
@@ -69,8 +70,8 @@ def _refuse_cut(path: Path, columns: int) -> None:
     if 0 < len(last) < columns:
         raise CorpusError(
             "the file ends in the middle of a row",
-            expected=f"{columns} cells and a line break",
-            found=f"{len(last)} cells",
+            expected=f"{number_of(columns, 'cell')} and a line break",
+            found=number_of(len(last), "cell"),
             next_step="It was cut off: copy or write it again",
             where=f"{path}:{line}",
         )
@@ -89,8 +90,8 @@ def _frame(path: Path, names: Sequence[str], **how: Any) -> Any:
             if len(cells) > len(names):
                 raise CorpusError(
                     "a row must not have more cells than the header",
-                    expected=f"{len(names)} cells",
-                    found=f"{len(cells)} cells",
+                    expected=number_of(len(names), "cell"),
+                    found=number_of(len(cells), "cell"),
                     next_step="Quote a cell that holds a comma, or name the columns in the header",
                     where=f"{path}:{line}",
                 ) from None
@@ -153,8 +154,8 @@ def check_columns(path: Path, names: Sequence[str], wanted: Sequence[str], tell:
             tell(
                 CorpusError(
                     f"column '{column}' is missing",
-                    expected=f"{len(wanted)} columns that corpus.yaml names",
-                    found=f"{len(names)} columns",
+                    expected=f"{number_of(len(wanted), 'column')} that corpus.yaml names",
+                    found=number_of(len(names), "column"),
                     next_step=nearest(column, sorted(have))[:300],
                     where=f"{path}:1" if path.suffix == ".csv" else str(path),
                 )

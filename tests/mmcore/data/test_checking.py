@@ -229,8 +229,8 @@ def test_times_that_are_mended_on_reading_are_warnings(write: Write) -> None:
     checked = check_corpus(write(bend))
     assert checked.errors == 0
     text = "\n".join(told(checked, "warning"))
-    assert "times run backwards at 11 places in 1 items; they are sorted when they are read; found a: 11" in text
-    assert "rows have no time at 1 places in 1 items; they are not read; found b: 1" in text
+    assert "times run backwards at 11 places in 1 item; they are sorted when they are read; found a: 11" in text
+    assert "rows have no time at 1 place in 1 item; they are not read; found b: 1" in text
     assert "rows repeat a time" in text
 
 
