@@ -72,7 +72,7 @@ def test_sequences_become_modalities_with_segments(
     told = "\n".join(made.lines())
     assert "words: holds text and no numbers" in told
     assert "1 entry without a label: 'other'" in told
-    assert "1 infinite cells written as empty" in told
+    assert "1 infinite cell written as empty" in told
     assert "glove_vectors (was 'glove vectors')" in told
     assert "--item segment" in told
     # A label holds for its interval, and between intervals nothing is counted.
