@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmcore.language import later, say
 from reports.cards.card import Card, Forest, Grid, Interval, Line
@@ -187,6 +187,7 @@ class Summary(Shown):
         native: whether mmstudy trained the models, so that their items and sizes are known. ran: whether it started the
             runs, so that their times and failures are.
         setup: settings of the arms and sizes of the splits.
+        earlier_looks: as :class:`reports.records.looks.Look`, for programs.
         part: what a component is called. across: what holds over all parts where each has verdicts of its own.
     """
 
@@ -223,6 +224,7 @@ class Summary(Shown):
     part: str = "component"
     across: Section | None = None
     setup: Setup = NOTHING_KNOWN
+    earlier_looks: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def paired(self) -> bool:
