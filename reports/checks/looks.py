@@ -23,8 +23,7 @@ def changed_after_a_look(evidence: Evidence) -> Found:
         if primary and left
         else "",
         say(
-            "Each look used the whole of alpha, so together they make a false claim more often than in {alpha} of "
-            "studies.",
+            "Each look used the whole of alpha: together they can make false claims in more than {alpha} of studies.",
             alpha=percent(evidence.results.study.alpha),
         ),
     )

@@ -6,6 +6,7 @@ alpha. Looks that the study declares (``repeats: {min, max}``) share alpha and a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mmcore.language import say
@@ -42,15 +43,25 @@ class LaterClaim:
 
 
 def later_claim(results: StudyResults, row: ComparisonRow) -> LaterClaim | None:
-    """What earlier looks found where a claim rests on repeats that were changed after them; None: nothing to doubt.
+    """What earlier looks found where a claim rests on repeats that were changed after them; None: nothing to doubt."""
+    if not results.earlier_looks:
+        return None
+    seen = {(run.arm, run.fingerprint) for run in results.done if run.arm in (row.arm, row.reference)}
+    return claim_after(before(results.earlier_looks, results.study), row, seen)
+
+
+def claim_after(looks: Sequence[Look], row: ComparisonRow, seen: set[tuple[str, str]]) -> LaterClaim | None:
+    """The same for looks that were taken before the repeats were planned as they are now.
 
     Only the first look counts that could have claimed something: if it made the same claim, whatever was added later
     could not make a false claim more likely.
+
+    Args:
+        seen: the finished runs of both arms: each arm with a fingerprint.
     """
-    if not results.earlier_looks or row.verdict in OPEN:
+    if row.verdict in OPEN:
         return None
-    seen = {(run.arm, run.fingerprint) for run in results.done if run.arm in (row.arm, row.reference)}
-    found = [one for look in before(results.earlier_looks, results.study) if (one := _at(look, row, seen)) is not None]
+    found = [one for look in looks if (one := _at(look, row, seen)) is not None]
     if not found or _implied(found[0].verdict, row):
         return None
     return LaterClaim(row, tuple(found))
