@@ -1,0 +1,120 @@
+"""Repeats added to an undecided study, as a user does it: what the commands say before, in the report and after."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories.command import mmstudy
+from factories.once import made_once
+from factories.training_code import project
+
+from experiments.driver import run_study
+from experiments.home import Home
+from experiments.planning.request import Options
+from experiments.progress import Silent
+
+SETTINGS = ("--set", "training.optimiser.learning_rate=0.01", "--set", "training.epochs=4", "--workers", "1")
+"""With these the arm that sees the level is better in every repeat, and six of them from repeat 6 on do not show it."""
+
+
+def check_in(home: Home, *words: str | Path) -> dict[str, Any]:
+    told = json.loads(mmstudy(home, "check", *words, "--format", "json").stdout)
+    return next(check for check in told["checks"] if check["code"] == "ABL046")
+
+
+def reports_of(home: Home) -> dict[int, Path]:
+    """The folder of each report by its number of repeats."""
+    found = {path.parent: json.loads(path.read_text("utf-8")) for path in (home.root / "reports").glob("*/report.json")}
+    return {told["repeats"]: folder for folder, told in found.items()}
+
+
+def test_a_claim_of_repeats_that_were_added_after_a_look(home: Home, tiny_study: Path, tiny_corpus: Path) -> None:
+    study = (tiny_study, "--corpus", tiny_corpus, *SETTINGS)
+    first = mmstudy(home, "run", *study, "--repeats", "6@6", "--quiet")
+    assert first.returncode == 0, first.stderr
+    before = {path.name: path.read_bytes() for path in reports_of(home)[6].iterdir() if path.is_file()}
+    assert "earlier_looks" not in json.loads(before["report.json"])
+    assert check_in(home, *study[:-2], "--repeats", "6@6")["outcome"] == "passed"
+
+    planned = " ".join(mmstudy(home, "plan", *study, "--repeats", "16@6").stdout.split())
+    assert "warning: an earlier report left 'both' against 'track' undecided." in planned
+    assert "--repeats 16@22" in planned
+    assert "ABL046" not in mmstudy(home, "plan", *study, "--repeats", "6@6").stdout
+    assert "ABL046" not in mmstudy(home, "plan", *study, "--repeats", "16@22").stdout
+    told = json.loads(mmstudy(home, "plan", *study, "--repeats", "16@6", "--format", "json").stdout)
+    assert any("ABL046" in text for text in told["warnings"])
+
+    second = mmstudy(home, "run", *study, "--repeats", "16@6")
+    said = " ".join((second.stdout + second.stderr).split())
+    assert "an earlier report left 'both' against 'track' undecided" in said
+    assert "'both' is better than 'track'. The number of repeats was changed after a look: undecided" in said
+    assert "Warning ABL046: Repeats were changed after a look." in said
+    written = json.loads((reports_of(home)[16] / "report.json").read_text(encoding="utf-8"))
+    (look,) = written["earlier_looks"]
+    assert (look["planned"]["repeats"], look["planned"]["first_repeat"], len(look["runs"])) == (6, 6, 12)
+    assert mmstudy(home, "report", *study[:-2], "--repeats", "16@6", "--strict").returncode == 1
+    assert check_in(home, *study[:-2], "--repeats", "16@6")["outcome"] == "warning"
+
+    # What is written again stays the same, in whatever order.
+    whole = (reports_of(home)[16] / "report.json").read_bytes()
+    for repeats in ("6@6", "16@6"):
+        assert mmstudy(home, "report", *study[:-2], "--repeats", repeats).returncode == 0
+    assert (reports_of(home)[16] / "report.json").read_bytes() == whole
+    assert {path.name: path.read_bytes() for path in reports_of(home)[6].iterdir() if path.is_file()} == before
+
+
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Home]:
+    """A study with training code of its own that was undecided after six repeats; nobody changes it."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        # One repeat in which the arm is worse keeps six from a claim, and not ten.
+        path = project(folder / "project")
+        code = (path.parent / "train.py").read_text(encoding="utf-8")
+        gain = '0.05 if asked.fusion == "gated" and asked.seed != 3 else 0.0'
+        assert code.count('0.05 if asked.fusion == "gated" else 0.0') == 1
+        code = code.replace('0.05 if asked.fusion == "gated" else 0.0', gain)
+        (path.parent / "train.py").write_text(code, encoding="utf-8")
+        run_study(str(path), folder / "home", Options(repeats=6, workers=2), display=Silent())
+
+    folder = made_once(tmp_path_factory, "looked_at", make)
+    return next((folder / "project").glob("*.yaml")), Home(folder / "home")
+
+
+def test_training_code_of_ones_own_is_no_different(looked_at: tuple[Path, Home], tmp_path: Path) -> None:
+    study, made = looked_at
+    home = Home(tmp_path / "home")
+    shutil.copytree(made.root, home.root)
+    assert "ABL046" in mmstudy(home, "plan", study, "--repeats", "10").stdout
+    said = " ".join(mmstudy(home, "run", study, "--repeats", "10").stdout.split())
+    assert "The number of repeats was changed after a look: undecided after 6 repeats, now better after 10" in said
+
+
+def test_its_exported_scores_are_judged_with_the_same_doubt(looked_at: tuple[Path, Home], tmp_path: Path) -> None:
+    study, made = looked_at
+    home = Home(tmp_path / "home")
+    shutil.copytree(made.root, home.root)
+    assert mmstudy(home, "run", study, "--repeats", "10", "--quiet").returncode == 0
+    folders = reports_of(home)
+    doubt = "The study's report doubts its claims, since the number of repeats was changed after a look (ABL046)."
+    judged = mmstudy(home, "judge", folders[10])
+    assert judged.returncode == 0, judged.stderr
+    assert "'gated' is better than 'concat'." in judged.stdout
+    assert doubt in " ".join(judged.stdout.split())
+    assert doubt not in " ".join(mmstudy(home, "judge", folders[6]).stdout.split())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"study": "gate", "comparisons": 3}', "\0"])
+def test_a_report_that_cannot_be_read_says_nothing(looked_at: tuple[Path, Home], tmp_path: Path, text: str) -> None:
+    study, made = looked_at
+    home = Home(tmp_path / "home")
+    shutil.copytree(made.root, home.root)
+    (reports_of(home)[6] / "report.json").write_text(text, encoding="utf-8")
+    planned = mmstudy(home, "plan", study, "--repeats", "10")
+    assert planned.returncode == 0, planned.stderr
+    assert "ABL046" not in planned.stdout
