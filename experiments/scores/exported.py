@@ -126,8 +126,8 @@ def _refuse_looks(report: Mapping[str, Any], where: str) -> None:
 def _doubts(report: Mapping[str, Any]) -> tuple[str, ...]:
     """What the study's own report doubts that its scores alone cannot show."""
     checks = report.get("checks")
-    told = [c for c in checks if isinstance(c, dict)] if isinstance(checks, list) else []
-    if ("ABL046", "warning") not in [(c.get("code"), c.get("outcome")) for c in told]:
+    known = [c for c in checks if isinstance(c, dict)] if isinstance(checks, list) else []
+    if ("ABL046", "warning") not in [(c.get("code"), c.get("outcome")) for c in known]:
         return ()
     return (
         say("The study's report doubts its claims, since the number of repeats was changed after a look (ABL046)."),

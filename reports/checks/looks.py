@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from mmcore.language import later, say
-from reports.checks.evidence import PASSED, Evidence, Found, some
+from reports.checks.evidence import MOST_NAMED, PASSED, Evidence, Found, not_applicable, not_run
 from reports.checks.rule import Rule
-from reports.numbers import counted, percent, prose
+from reports.numbers import counted, opened, percent, prose
 from reports.verdicts.looks import LaterClaim, later_claim
 
 
 def changed_after_a_look(evidence: Evidence) -> Found:
     """Claims that an earlier report with other repeats could have made, and did not; those on the metric first."""
+    if not evidence.comparisons:
+        return not_applicable(say("The study lists no comparison."))
+    if not evidence.results.done:
+        return not_run(say("No run finished."))
     found = [one for row in evidence.comparisons if (one := later_claim(evidence.results, row)) is not None]
     if not found:
         return PASSED
     primary = [one for one in found if one.row.component is None]
     left = len(found) - len(primary)
-    named = some([_named(one) for one in primary or found])
+    named = [_named(one) for one in primary or found]
+    more = [say("{n} more", n=len(named) - MOST_NAMED)] if len(named) > MOST_NAMED else []
     return "warning", prose(
-        say("The number of repeats was changed after results had been seen: {named}.", named=named),
+        say("{named}.", named=opened(say("; ").join([*named[:MOST_NAMED], *more]))),
         say("The same holds for {comparisons} by component.", comparisons=counted(left, "comparison"))
         if primary and left
         else "",
         say(
-            "Each look used the whole of alpha: together they can make false claims in more than {alpha} of studies.",
+            "The number of repeats was changed after these results had been seen. Each look used the whole of alpha: "
+            "together they can make false claims in more than {alpha} of studies.",
             alpha=percent(evidence.results.study.alpha),
         ),
     )
@@ -32,8 +38,8 @@ def changed_after_a_look(evidence: Evidence) -> Found:
 def _named(one: LaterClaim) -> str:
     words = {"arm": one.row.arm, "reference": one.row.reference, "text": one.text}
     if one.row.component is None:
-        return say("'{arm}' against '{reference}' ({text})", **words)
-    return say("'{arm}' against '{reference}' on '{component}' ({text})", component=one.row.component, **words)
+        return say("'{arm}' against '{reference}': {text}", **words)
+    return say("'{arm}' against '{reference}' on '{component}': {text}", component=one.row.component, **words)
 
 
 LOOK_RULES = (

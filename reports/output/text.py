@@ -44,7 +44,7 @@ def as_json(summary: Summary) -> dict[str, object]:
     seconds = {arm.name: arm.seconds for arm in summary.arms}
     # Reports stay as they were before there was another language, or something to say about looks.
     spoken = {} if language() == "en" else {"language": language()}
-    looks = {"earlier_looks": summary.earlier_looks} if summary.earlier_looks else {}
+    looks = [look.model_dump(mode="json") for look in summary.earlier_looks]
     leads = {(v.arm, v.reference): v.lead for v in summary.verdicts}
     return finite(
         {
@@ -100,7 +100,7 @@ def as_json(summary: Summary) -> dict[str, object]:
             "higher_is_better": summary.metric.higher_is_better,
             "across": None if summary.across is None else _section(summary.across),
             **spoken,
-            **looks,
+            **({"earlier_looks": looks} if looks else {}),
         }
     )
 

@@ -93,10 +93,7 @@ def summarise(results: StudyResults, with_sections: bool = True) -> Summary:
                 nothing_to_predict=nothing,
                 units=in_original_units(results, row.arm, row.reference),
                 cost=cost_to_decide(row, seconds),
-                lead=prose(
-                    later_claim_text(later_claim(results, row)),
-                    dominance_text(dominance_of(results, row, by_component)),
-                ),
+                lead=_lead(results, row, by_component),
                 leaves_open="" if results.foreign is None else results.foreign.leaves_open,
                 elsewhere=CORPUS if results.foreign is None else DATA,
             )
@@ -125,8 +122,14 @@ def summarise(results: StudyResults, with_sections: bool = True) -> Summary:
         part="component" if results.foreign is None else results.foreign.part,
         across=_across(results, metric, by_component, arms) if by_part else None,
         setup=setup_of(results),
-        earlier_looks=tuple(look.model_dump(mode="json") for look in results.earlier_looks),
+        earlier_looks=results.earlier_looks,
     )
+
+
+def _lead(results: StudyResults, row: ComparisonRow, by_component: Sequence[ComparisonRow]) -> str:
+    """What must be read before a verdict's numbers; empty where nothing must."""
+    dominance = dominance_text(dominance_of(results, row, by_component))
+    return prose(later_claim_text(later_claim(results, row)), dominance)
 
 
 def _by_part(results: StudyResults, metric: MetricFacts, components: Sequence[str]) -> list[ComparisonRow]:

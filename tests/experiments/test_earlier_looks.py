@@ -21,7 +21,7 @@ SETTINGS = ("--set", "training.optimiser.learning_rate=0.01", "--set", "training
 """With these the arm that sees the level is better in every repeat, and six of them from repeat 6 on do not show it."""
 
 
-def check_in(home: Home, *words: str | Path) -> dict[str, Any]:
+def check_in(home: Home, *words: str | Path) -> Any:
     told = json.loads(mmstudy(home, "check", *words, "--format", "json").stdout)
     return next(check for check in told["checks"] if check["code"] == "ABL046")
 
