@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from experiments.home import Home
 from experiments.planning.plan import AnyPlan
-from experiments.planning.request import OPEN
+from experiments.planning.request import OPEN, AnyRequest
 from mmcore.files import read_bytes
 from mmcore.language import say
 from reports.numbers import listing
-from reports.records.looks import Look, Written, before, earlier_looks
+from reports.records.looks import Look, Written, before, earlier_looks, note_of
 
 FILE = "report.json"
 MOST_NAMED = 3
@@ -29,7 +29,19 @@ def remembered_looks(todo: AnyPlan, home: Home) -> tuple[Look, ...]:
     """
     folder = home.report(todo.request.key)
     now = {(run.arm, run.repeat): run.fingerprint for run in (*todo.runs, *todo.later)}
-    return earlier_looks(_written(folder), _others(folder, todo.request.study.name), todo.request.study, now)
+    own = _written(folder / FILE) or _written(home.looks(todo.request.key))
+    return earlier_looks(own, _others(todo.request, home), todo.request.study, now)
+
+
+def write_note(todo: AnyPlan, home: Home, path: Path) -> bool:
+    """Write what the report of a study remembers, for another home; whether there is anything to remember.
+
+    It is read back from :meth:`experiments.home.Home.looks`.
+    """
+    looks = remembered_looks(todo, home)
+    if looks:
+        path.write_text(note_of(todo.request.study, looks).model_dump_json(indent=1), encoding="utf-8")
+    return bool(looks)
 
 
 def looks_warning(todo: AnyPlan, home: Home) -> tuple[str, ...]:
@@ -63,14 +75,17 @@ def looks_warning(todo: AnyPlan, home: Home) -> tuple[str, ...]:
     )
 
 
-def _others(folder: Path, study: str) -> Iterator[Written]:
-    for path in sorted(folder.parent.glob(f"{glob.escape(study)}*")):
-        if path != folder and (written := _written(path)) is not None and written.study == study:
+def _others(request: AnyRequest, home: Home) -> Iterator[Written]:
+    name, begins = request.study.name, glob.escape(request.study.name)
+    notes = sorted(home.looks("").parent.glob(f"{begins}*.json"))
+    for path in (*sorted(home.report("").glob(f"{begins}*/{FILE}")), *notes):
+        written = None if path.parent == home.report(request.key) else _written(path)
+        if written is not None and written.study == name:
             yield written
 
 
-def _written(folder: Path) -> Written | None:
+def _written(path: Path) -> Written | None:
     try:
-        return Written.model_validate(json.loads(read_bytes(folder / FILE)))
+        return Written.model_validate(json.loads(read_bytes(path)))
     except (OSError, ValueError, RecursionError, ValidationError):
         return None

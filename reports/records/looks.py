@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 from studies.resolved import AnyStudy
 
@@ -55,8 +55,8 @@ class LookedAt(_Read):
     arm: str
     reference: str
     component: str | None
-    n: int
-    verdict: str
+    n: NonNegativeInt
+    verdict: Annotated[str, Field(pattern=r"^[a-z ]{1,40}$")]
 
 
 class SeenRun(_Read):
@@ -111,7 +111,10 @@ class _Provenance(_Read):
 
 
 class Written(PlannedRepeats):
-    """What a ``report.json`` says about looks: its own, and those before it."""
+    """What a ``report.json`` says about looks: its own, and those before it.
+
+    A note that travels with an exported study (:func:`note_of`) says the second alone.
+    """
 
     study: str
     metric: str
@@ -137,7 +140,22 @@ class Written(PlannedRepeats):
     @property
     def history(self) -> tuple[Look, ...]:
         """All looks up to its own, in their order."""
-        return in_order([self.earlier_looks, (self.look,)])
+        return in_order([self.earlier_looks, (self.look,) if self.look.comparisons else ()])
+
+
+def note_of(study: AnyStudy, looks: Sequence[Look]) -> Written:
+    """The looks that a study's report remembers, without the report."""
+    planned = PlannedRepeats.of(study)
+    return Written(
+        repeats=planned.repeats,
+        first_repeat=planned.first_repeat,
+        sequential=planned.sequential,
+        study=study.name,
+        metric=study.metric.name,
+        comparisons=(),
+        provenance=_Provenance(runs=()),
+        earlier_looks=tuple(looks),
+    )
 
 
 def in_order(histories: Iterable[Sequence[Look]]) -> tuple[Look, ...]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from factories.command import mmstudy
+from factories.finished_study import within
 from factories.once import made_once
-from factories.training_code import project
+from factories.training_code import SCRIPT, project
 
 from experiments.driver import run_study
 from experiments.home import Home
@@ -67,19 +69,21 @@ def test_a_claim_of_repeats_that_were_added_after_a_look(home: Home, tiny_study:
     assert {path.name: path.read_bytes() for path in reports_of(home)[6].iterdir() if path.is_file()} == before
 
 
+def undecided(folder: Path) -> Path:
+    """The file of a study with training code of its own: one repeat, equal in both arms, keeps six from a claim."""
+    gain = '0.05 if asked.fusion == "gated" else 0.0'
+    assert SCRIPT.count(gain) == 1
+    rare = '0.05 + 0.001 * asked.seed if asked.fusion == "gated" and asked.seed != 3 else 0.0'
+    return project(folder, train=SCRIPT.replace(gain, rare))
+
+
 @pytest.fixture(scope="module")
 def looked_at(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Home]:
     """A study with training code of its own that was undecided after six repeats; nobody changes it."""
 
     def make(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
-        # One repeat in which the arm is worse keeps six from a claim, and not ten.
-        path = project(folder / "project")
-        code = (path.parent / "train.py").read_text(encoding="utf-8")
-        gain = '0.05 if asked.fusion == "gated" and asked.seed != 3 else 0.0'
-        assert code.count('0.05 if asked.fusion == "gated" else 0.0') == 1
-        code = code.replace('0.05 if asked.fusion == "gated" else 0.0', gain)
-        (path.parent / "train.py").write_text(code, encoding="utf-8")
+        path = undecided(folder / "project")
         run_study(str(path), folder / "home", Options(repeats=6, workers=2), display=Silent())
 
     folder = made_once(tmp_path_factory, "looked_at", make)
@@ -107,6 +111,33 @@ def test_its_exported_scores_are_judged_with_the_same_doubt(looked_at: tuple[Pat
     assert "'gated' is better than 'concat'." in judged.stdout
     assert doubt in " ".join(judged.stdout.split())
     assert doubt not in " ".join(mmstudy(home, "judge", folders[6]).stdout.split())
+
+
+def test_the_doubt_travels_with_the_study(tmp_path: Path) -> None:
+    """A report elsewhere has no earlier report beside it, and the same bytes all the same."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    there.mkdir()
+    study = undecided(here).name
+    with within(here):
+        home = Home.choose()
+        assert mmstudy(home, "run", study, "--repeats", "6", "--quiet").returncode == 0
+        assert mmstudy(home, "home", "export", study, "first.zip", "--repeats", "6").returncode == 0
+        assert mmstudy(home, "run", study, "--repeats", "10", "--quiet").returncode == 0
+        assert mmstudy(home, "home", "export", study, "second.zip", "--repeats", "10").returncode == 0
+        before = (reports_of(home)[10] / "report.json").read_bytes()
+    assert "looks.json" not in zipfile.ZipFile(here / "first.zip").namelist()
+    assert "looks.json" in zipfile.ZipFile(here / "second.zip").namelist()
+    with within(there):
+        home = Home.choose()
+        for _ in range(2):
+            done = mmstudy(home, "home", "import", here / "second.zip", "--with-code")
+            assert done.returncode == 0, done.stderr
+        assert check_in(home, study, "--repeats", "10")["outcome"] == "warning"
+        assert mmstudy(home, "report", study, "--repeats", "10").returncode == 0
+        assert (reports_of(home)[10] / "report.json").read_bytes() == before
+        # What goes on there goes on with what is known.
+        assert "undecided after 6 repeats" in " ".join(mmstudy(home, "run", study, "--repeats", "12").stdout.split())
+        assert mmstudy(home, "home", "check").returncode == 0
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"study": "gate", "comparisons": 3}', "\0"])
