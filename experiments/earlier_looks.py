@@ -15,7 +15,7 @@ from experiments.planning.request import OPEN, AnyRequest
 from mmcore.files import read_bytes
 from mmcore.language import say
 from reports.numbers import listing
-from reports.records.looks import Look, Written, before, earlier_looks, note_of
+from reports.records.looks import Fingerprints, Look, Written, before, earlier_looks, note_of
 
 FILE = "report.json"
 MOST_NAMED = 3
@@ -28,9 +28,8 @@ def remembered_looks(todo: AnyPlan, home: Home) -> tuple[Look, ...]:
     Of the reports in the home, whatever options they were written with. One that cannot be read says nothing.
     """
     folder = home.report(todo.request.key)
-    now = {(run.arm, run.repeat): run.fingerprint for run in (*todo.runs, *todo.later)}
     own = _written(folder / FILE) or _written(home.looks(todo.request.key))
-    return earlier_looks(own, _others(todo.request, home), todo.request.study, now)
+    return earlier_looks(own, _others(todo.request, home), todo.request.study, _runs(todo))
 
 
 def write_note(todo: AnyPlan, home: Home, path: Path) -> bool:
@@ -51,7 +50,7 @@ def looks_warning(todo: AnyPlan, home: Home) -> tuple[str, ...]:
         return ()
     planned = {(run.arm, run.fingerprint) for run in todo.runs}
     first: dict[tuple[str, str], tuple[Look, str]] = {}
-    for look in before(remembered_looks(todo, home), study):
+    for look in before(remembered_looks(todo, home), study, _runs(todo)):
         read = {run.arm for run in look.runs if (run.arm, run.fingerprint) in planned}
         for c in look.comparisons:
             if c.component is None and {c.arm, c.reference} <= read:
@@ -73,6 +72,10 @@ def looks_warning(todo: AnyPlan, home: Home) -> tuple[str, ...]:
             fresh=fresh,
         ),
     )
+
+
+def _runs(todo: AnyPlan) -> Fingerprints:
+    return {(run.arm, run.repeat): run.fingerprint for run in (*todo.runs, *todo.later)}
 
 
 def _others(request: AnyRequest, home: Home) -> Iterator[Written]:

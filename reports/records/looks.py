@@ -175,26 +175,35 @@ def earlier_looks(
     its number of repeats. So it keeps its list, and other reports are read only for a number of repeats that is new.
 
     Args:
-        own: the report that is about to be replaced. others: further reports of the study, of any options.
+        own: the report that is about to be replaced; its arms may have changed, and may change back. others: further
+            reports of the study, of any options; of arms that these change nothing is kept.
         now: the study's runs.
     """
     planned = PlannedRepeats.of(study)
     if own is not None and (own.planned, own.metric) == (planned, study.metric.name):
-        looks: tuple[Look, ...] = own.earlier_looks
-    else:
-        written = [one for one in (own, *others) if one is not None]
-        # A report with a longer list was written later; of two without any, the smaller one was more likely first.
-        written.sort(key=lambda one: (len(one.earlier_looks), one.repeats))
-        looks = in_order(one.history for one in written)
-    kept = (look.of_arms_as_now(now) for look in looks)
-    return tuple(look for look in kept if look.comparisons)
+        return own.earlier_looks
+    # A report with a longer list was written later; of two without any, the smaller one was more likely first.
+    written = sorted(
+        [(one, as_now(one.history, now)) for one in others] + ([] if own is None else [(own, own.history)]),
+        key=lambda one: (len(one[0].earlier_looks), one[0].repeats),
+    )
+    return in_order(history for _, history in written)
 
 
-def before(looks: Sequence[Look], study: AnyStudy) -> tuple[Look, ...]:
-    """The looks on the study's metric that were taken before its repeats were first planned as they are now."""
+def as_now(looks: Iterable[Look], now: Fingerprints) -> tuple[Look, ...]:
+    """What looks say of arms that a study still has, as they are now; without those that say nothing."""
+    return tuple(kept for look in looks if (kept := look.of_arms_as_now(now)).comparisons)
+
+
+def before(looks: Sequence[Look], study: AnyStudy, now: Fingerprints) -> tuple[Look, ...]:
+    """The looks on the study's metric that were taken before its repeats were first planned as they are now.
+
+    Args:
+        now: the study's runs, at least those that are finished.
+    """
     planned, metric = PlannedRepeats.of(study), study.metric.name
     found = []
-    for look in looks:
+    for look in as_now(looks, now):
         if look.key == (planned, metric):
             break
         if look.metric == metric:

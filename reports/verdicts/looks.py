@@ -46,8 +46,9 @@ def later_claim(results: StudyResults, row: ComparisonRow) -> LaterClaim | None:
     """What earlier looks found where a claim rests on repeats that were changed after them; None: nothing to doubt."""
     if not results.earlier_looks:
         return None
+    now = {(run.arm, run.repeat): run.fingerprint for run in results.runs}
     seen = {(run.arm, run.fingerprint) for run in results.done if run.arm in (row.arm, row.reference)}
-    return claim_after(before(results.earlier_looks, results.study), row, seen)
+    return claim_after(before(results.earlier_looks, results.study, now), row, seen)
 
 
 def claim_after(looks: Sequence[Look], row: ComparisonRow, seen: set[tuple[str, str]]) -> LaterClaim | None:

@@ -61,6 +61,9 @@ def test_a_claim_of_repeats_that_were_added_after_a_look(home: Home, tiny_study:
     assert mmstudy(home, "report", *study[:-2], "--repeats", "16@6", "--strict").returncode == 1
     assert check_in(home, *study[:-2], "--repeats", "16@6")["outcome"] == "warning"
 
+    # There is nothing left to train.
+    assert "ABL046" not in mmstudy(home, "plan", *study, "--repeats", "16@6").stdout
+
     # What is written again stays the same, in whatever order.
     whole = (reports_of(home)[16] / "report.json").read_bytes()
     for repeats in ("6@6", "16@6"):
@@ -99,6 +102,28 @@ def test_training_code_of_ones_own_is_no_different(looked_at: tuple[Path, Home],
     assert "The number of repeats was changed after a look: undecided after 6 repeats, now better after 10" in said
 
 
+def test_another_study_with_the_same_arms_was_no_look(looked_at: tuple[Path, Home], tmp_path: Path) -> None:
+    """Its number of repeats may have been planned for reasons of its own; its name begins like the first one's."""
+    study, made = looked_at
+    home, folder = Home(tmp_path / "home"), tmp_path / "project"
+    shutil.copytree(made.root, home.root)
+    shutil.copytree(study.parent, folder)
+    longer, plain = folder / "gate_again.yaml", folder / study.name
+    plain.rename(longer)
+    shutil.rmtree(reports_of(home)[6])
+    assert "12 of 12 runs are there already" in mmstudy(home, "run", longer, "--repeats", "6").stderr
+    assert "ABL046" in mmstudy(home, "plan", longer, "--repeats", "10").stdout
+    longer.rename(plain)
+    assert "ABL046" not in mmstudy(home, "plan", plain, "--repeats", "10").stdout
+
+
+def test_a_claim_that_stands_already_needs_no_warning(tmp_path: Path) -> None:
+    study, home = project(tmp_path / "clear"), Home(tmp_path / "home")
+    assert "'gated' is better than 'concat'." in mmstudy(home, "run", study, "--repeats", "6").stdout
+    assert "ABL046" not in mmstudy(home, "plan", study, "--repeats", "10").stdout
+    assert "ABL046" not in mmstudy(home, "run", study, "--repeats", "10").stdout
+
+
 def test_its_exported_scores_are_judged_with_the_same_doubt(looked_at: tuple[Path, Home], tmp_path: Path) -> None:
     study, made = looked_at
     home = Home(tmp_path / "home")
@@ -133,6 +158,8 @@ def test_the_doubt_travels_with_the_study(tmp_path: Path) -> None:
             done = mmstudy(home, "home", "import", here / "second.zip", "--with-code")
             assert done.returncode == 0, done.stderr
         assert check_in(home, study, "--repeats", "10")["outcome"] == "warning"
+        # Other reports that are written here first are no earlier looks.
+        assert mmstudy(home, "report", study, "--repeats", "8").returncode == 0
         assert mmstudy(home, "report", study, "--repeats", "10").returncode == 0
         assert (reports_of(home)[10] / "report.json").read_bytes() == before
         # What goes on there goes on with what is known.

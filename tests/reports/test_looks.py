@@ -193,6 +193,7 @@ def others(*numbers: int) -> list[tuple[int, Mapping[str, Any]]]:
     return [(n, {}) for n in numbers]
 
 
+LATER = {"folder": "own", "trained": "later"}
 SEQUENTIAL = Sequential(min=6, max=12)
 INNOCENT: dict[str, Sequence[tuple[int, Mapping[str, Any]]]] = {
     # Each is a series of reports, of which the last one makes a claim.
@@ -236,6 +237,8 @@ def test_it_accuses_nobody(desk: Desk, name: str) -> None:
         ("fresh repeats that are then joined with the seen ones", [(6, {}), (4, {"first": 6}), (10, {})]),
         ("overlapping repeats", [(6, {}), (10, {"first": 4})]),
         ("written again", [(6, {}), (10, {}), (10, {})]),
+        ("arms that changed, and changed back", [(6, {}), (10, {}), (10, {"trained": "other"}), (10, {})]),
+        ("the number was used before by other arms", [(10, {"folder": "own"}), (6, LATER), (10, LATER)]),
     ],
 )
 def test_it_does_not_miss(desk: Desk, name: str, series: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
@@ -243,6 +246,31 @@ def test_it_does_not_miss(desk: Desk, name: str, series: Sequence[tuple[int, Map
         summary = desk.report(repeats, **options)
     assert verdict_of(summary) == "better"
     assert check_of(summary).outcome == "warning"
+
+
+def test_looks_after_the_number_was_first_planned_had_no_part_in_it(desk: Desk) -> None:
+    bad = {r: (-0.4 if r == 9 else 0.1 + 0.01 * (r % 3)) for r in range(10)}
+    summaries = [desk.report(n, gains=bad, folder="own") for n in (8, 10, 8)]
+    assert [verdict_of(summary) for summary in summaries] == ["better", "undecided", "better"]
+    assert [check_of(summary).outcome for summary in summaries] == ["passed"] * 3
+
+
+def test_the_same_runs_are_no_second_look_whatever_else_was_changed(desk: Desk) -> None:
+    """A margin that is set afterwards is another matter than repeats."""
+    small = {r: 0.002 * (-1) ** r for r in range(10)}
+    assert verdict_of(desk.report(8, gains=small)) == "undecided"
+    summary = desk.report(10, gains=small, done=8, margin=0.1)
+    assert verdict_of(summary) == "equivalent"
+    assert check_of(summary).outcome == "passed"
+
+
+def test_a_look_read_finished_runs_alone(desk: Desk) -> None:
+    desk.report(6)
+    (text,) = desk.folders.values()
+    written = json.loads(text)
+    written["provenance"]["runs"][0]["status"] = "failed"
+    whole, part = (Written.model_validate(one).look.runs for one in (json.loads(text), written))
+    assert [run for run in whole if run not in part] == [whole[0]]
 
 
 def test_only_the_pair_that_was_looked_at_is_doubted(desk: Desk) -> None:
