@@ -124,13 +124,16 @@ def test_a_claim_that_stands_already_needs_no_warning(tmp_path: Path) -> None:
     assert "ABL046" not in mmstudy(home, "run", study, "--repeats", "10").stdout
 
 
-def test_its_exported_scores_are_judged_with_the_same_doubt(looked_at: tuple[Path, Home], tmp_path: Path) -> None:
+def test_its_scores_are_compared_and_judged_with_the_same_doubt(looked_at: tuple[Path, Home], tmp_path: Path) -> None:
     study, made = looked_at
     home = Home(tmp_path / "home")
     shutil.copytree(made.root, home.root)
     assert mmstudy(home, "run", study, "--repeats", "10", "--quiet").returncode == 0
     folders = reports_of(home)
     doubt = "The study's report doubts its claims, since the number of repeats was changed after a look (ABL046)."
+    compared = " ".join(mmstudy(home, "compare", folders[6], folders[10]).stdout.split())
+    assert "B doubts its claims, since the number of repeats was changed after a look (ABL046)." in compared
+    assert "A doubts its claims" not in compared
     judged = mmstudy(home, "judge", folders[10])
     assert judged.returncode == 0, judged.stderr
     assert "'gated' is better than 'concat'." in judged.stdout
