@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from experiments.analyses import Question, belonging, chosen, remember, still_open
 from experiments.choices import Choices, options_from
+from experiments.earlier_looks import keep_look, looks_warning
 from experiments.home import OWN_COPY, Home
 from experiments.jobs import delete_failed, job_of, mirror_record
 from experiments.launchers.choose import share
@@ -103,6 +104,8 @@ def run_study(
         display.say(WARNING + text)
     if plans_models(ahead):
         _warn(ahead.request, ahead, display)
+    for text in looks_warning(ahead, place):
+        display.say(WARNING + text)
     display.expect(ahead.stages)
     if request.tunes:
         from experiments.tuning.tune import tune
@@ -223,7 +226,8 @@ def report_study(
 
     Args:
         mirror, display: of this command; their threads pause for the moment in which this process is copied.
-        out: a folder for the report; nothing is then written to the home. None: the home's own.
+        out: a folder for the report, of which the home keeps a note alone, where it may be written to. None: the
+            home's own.
 
     Raises:
         RecordError: no run of the study is finished, or records cannot be mixed.
@@ -245,6 +249,7 @@ def report_study(
         folder.mkdir(parents=True, exist_ok=True)
         if out is not None:
             page = write_report(summary, results, folder, figures)
+            keep_look(folder, home, request.key)
         else:
             # Two commands that write one report at once would leave a mixture of both.
             with FileLock(home.root / "report.lock"):

@@ -163,9 +163,9 @@ def plan(
     found = planned(request, context.obj)
     refuse_missing(found)
     if format is Format.json:
-        print_json(plan_json(found))
+        print_json(plan_json(found, context.obj))
     else:
-        typer.echo(plan_text(found))
+        typer.echo(plan_text(found, home=context.obj))
 
 
 @app.command()

@@ -49,7 +49,7 @@ def report(
 ) -> None:
     """Write the report of the results so far; trains nothing.
 
-    With --out nothing is written to the home, which may then be one that you may only read.
+    With --out the home keeps a note of this look at most: it may be one that you may only read.
     """
     from experiments.driver import log_report, report_study
     from experiments.opening import open_request

@@ -3,6 +3,7 @@ else to name."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -167,3 +168,19 @@ def test_a_lock_is_seen_by_whoever_may_only_read_its_folder(tmp_path: Path) -> N
             assert is_held(path)
     with _without_write_bits(path.parent):
         assert not is_held(path)
+
+
+def test_a_report_elsewhere_counts_as_a_look_where_the_home_can_keep_it(project: Path) -> None:
+    home = Home.choose(project / "mlruns")
+    (kept,) = (home.root / "reports").iterdir()
+    before = files_of(home.root)
+    assert mmstudy(home, "report", *WORDS, "--out", "mine").returncode == 0
+    (note,) = (home.root / "looks").iterdir()
+    look, report = json.loads(note.read_bytes()), json.loads((project / "mine" / "report.json").read_bytes())
+    assert (look["study"], look["repeats"]) == ("level", report["repeats"])
+    assert len(look["provenance"]["runs"]) == len(report["provenance"]["runs"]) == 4
+    after = files_of(home.root)
+    assert {name for name in after if before.get(name) != after[name]} <= {f"looks/{note.name}"}
+    # It is the same look as the home's own report, which stays as it was.
+    assert mmstudy(home, "report", *WORDS).returncode == 0
+    assert (kept / "report.json").read_bytes() == before[f"reports/{kept.name}/report.json"]

@@ -15,6 +15,7 @@ from mmcore.quality import QualityRow
 from reports.checks.evidence import Evidence
 from reports.checks.rules import RULES
 from reports.records.frame import tidy
+from reports.records.looks import Look, LookedAt, PlannedRepeats, SeenRun
 from reports.summary.build import summarise
 from studies.matching import Match
 from studies.search.results import TrialResult
@@ -179,6 +180,20 @@ def scored(absent=(), constant=None):
     return frame[[pair not in absent for pair in zip(frame["arm"], frame["repeat"], strict=True)]]
 
 
+def looked_at(repeats):
+    """The sound study of eight repeats, of which so many were undecided in an earlier report."""
+
+    def build(study_of, records_of):
+        made, found = SOUND(study_of, records_of)
+        seen = LookedAt(arm="multimodal", reference="track_only", component=None, n=repeats, verdict="undecided")
+        runs = [SeenRun(arm=r.arm, repeat=r.repeat, fingerprint=r.fingerprint) for r in found if r.repeat < repeats]
+        planned = PlannedRepeats(repeats=repeats)
+        build.looks = (Look(planned=planned, metric="skill", comparisons=(seen,), runs=tuple(runs)),)
+        return made, found
+
+    return build
+
+
 LENGTHS = Lengths(items=40, shortest=41, median=90.0, longest=125)
 ONE_CLASS = {"on": Labels(count=8, classes={"off": 0, "on": 8}, constant=True)}
 SAME = Alike("audio", "visual", (("pitch", "height"),), 1)
@@ -245,6 +260,7 @@ CASES = {
     "ABL043": (scored(absent=[("b", 3)]), scored()),
     "ABL044": (scored(constant="b"), scored()),
     "ABL045": (study({"training.precision": "bf16", "model.width": 128}), study({"training.precision": "bf16"})),
+    "ABL046": (looked_at(6), looked_at(8)),
 }
 
 
@@ -259,6 +275,7 @@ def outcome(case, code, study_of, records_of):
     searches = [part for part in more if isinstance(part, tuple)]
     quality = [row for part in more if isinstance(part, list) for row in part]
     results = tidy(made, found, quality or getattr(case, "quality", ()))
+    results = dataclasses.replace(results, earlier_looks=getattr(case, "looks", ()))
     if searches:
         # A search of a single trial is enough for the check, not for a whole report.
         evidence = Evidence(dataclasses.replace(results, search=searches[0]), [], [], ())
