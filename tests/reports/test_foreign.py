@@ -104,6 +104,10 @@ def test_the_report_is_whole_and_shows_nothing_that_is_not_known(tmp_path):
     table = pd.read_csv(tmp_path / "tables" / "comparisons.csv")
     assert table["paired"].tolist() == [False, False]
     assert table["n_arm"].tolist() == [8, 8]
+    # The test has its own name in both files: no program takes one p for the other.
+    assert table[["p_sign_flip", "p_sign_flip_holm"]].isna().all(axis=None)
+    for column in ("p_permutation", "p_permutation_holm"):
+        assert table[column].tolist() == pytest.approx([c[column] for c in told["comparisons"]], rel=1e-12)
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "permutation p after Holm" in text
     assert "Welch" in (tmp_path / "report.tex").read_text(encoding="utf-8")
