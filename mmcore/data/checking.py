@@ -22,6 +22,7 @@ from mmcore.data.sources.schema_file import Declared, read_declared
 from mmcore.data.sources.table_files import no_table, strangers, table_paths
 from mmcore.data.splits import draw_split
 from mmcore.data.timing import time_notes
+from mmcore.data.unknown import unknown_notes
 from mmcore.errors import CorpusError, SplitError, nearest
 from mmcore.quality import QualityRow
 from mmcore.schema import CorpusSchema, Targets
@@ -212,7 +213,8 @@ def _check_together(
         return
     quality: list[QualityRow] = []
     labels: list[np.ndarray] = []
-    steps = 0
+    known = {name: np.zeros(len(modality.columns), bool) for name, modality in schema.modalities.items()}
+    steps = longest = 0
     for item in items:
         if item.name not in sound:
             continue
@@ -223,11 +225,21 @@ def _check_together(
             continue
         quality.extend(one.quality)
         labels.append(_counted(schema.targets, one.target_SKP))
+        for name, values_SF in one.values.items():
+            known[name] |= ~np.isnan(values_SF).all(axis=0)
         steps += one.steps
+        longest = max(longest, one.steps)
     if len(sound) < len(items):
         checked.skipped = f"times and targets of {len(items) - len(sound)} items with errors in their tables"
     if not labels:
         return
+    if longest == 1 and schema.step is not None and any(row.rows > 2 for row in quality):
+        checked.warn(
+            "no item is longer than one step, so models cannot see how anything changes",
+            str(folder / "corpus.yaml"),
+            f"a step of {schema.step:g} s",
+            "Make it shorter: step is in seconds",
+        )
     if not steps:
         checked.tell(
             CorpusError(
@@ -238,6 +250,15 @@ def _check_together(
             )
         )
     _check_times(checked, folder, schema, quality)
+    if len(sound) == len(items):
+        # A modality without any value is told already, with its items.
+        some = {name: known_F for name, known_F in known.items() if known_F.any()}
+        for name, text in unknown_notes(schema, some).items():
+            checked.warn(
+                text,
+                str(folder / name),
+                next_step="Compute it again, or take it out of corpus.yaml: models read nothing there",
+            )
     _check_labels(checked, folder, schema, np.concatenate(labels))
 
 

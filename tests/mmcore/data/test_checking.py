@@ -200,6 +200,49 @@ def test_a_table_without_a_single_value_is_told(write: Write, how: str) -> None:
     assert "Fill it, or leave it so: the model is told where the modality is absent" in warning
 
 
+def test_a_column_that_no_item_has_a_value_of_is_told(write: Write) -> None:
+    """An extractor failed, or wrote another name: for the model a useful column says nothing, in every item."""
+
+    def empty(tables: Tables) -> None:
+        for item, frame in tables["sound"].items():
+            tables["sound"][item] = frame.assign(level=np.nan)
+
+    checked = check_corpus(write(empty))
+    assert checked.errors == 0
+    (warning,) = told(checked, "warning")
+    assert "sound: column level has no value in any item" in warning
+    assert "take it out of corpus.yaml" in warning
+
+
+def test_a_column_that_some_items_lack_is_no_fault(write: Write) -> None:
+    """What three miss, the fourth teaches."""
+
+    def empty(tables: Tables) -> None:
+        for item in "abc":
+            tables["sound"][item] = tables["sound"][item].assign(level=np.nan)
+
+    assert told(check_corpus(write(empty)), "warning") == []
+
+
+def test_several_columns_without_a_value_are_counted_and_named(write: Write) -> None:
+    def empty(tables: Tables) -> None:
+        for item, frame in tables["image"].items():
+            tables["image"][item] = frame.assign(clip_0=np.nan, clip_2=np.nan)
+
+    (warning,) = told(check_corpus(write(empty)), "warning")
+    assert "image: 2 of 3 columns have no value in any item: clip_0, clip_2" in warning
+
+
+def test_a_step_that_is_longer_than_every_item_is_told(write: Write) -> None:
+    """A step in milliseconds: each item becomes a single step, and nothing is left of its course."""
+    schema = {**SEGMENTS, "step": 1000.0}
+    checked = check_corpus(write(schema=schema))
+    (warning,) = [text for text in told(checked, "warning") if "corpus.yaml:" in text]
+    assert "no item is longer than one step" in warning
+    assert "found a step of 1000 s" in warning
+    assert "step is in seconds" in warning
+
+
 def test_a_modality_without_a_folder_and_two_tables_of_an_item(write: Write) -> None:
     folder = write()
     (folder / "image").rename(folder / "images")
