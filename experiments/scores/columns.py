@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from experiments.scores.no_repeats import counts_steps, holds_sides
 from experiments.scores.numbers import looks_numeric
 from experiments.scores.table import ScoreTable
 from mmcore.errors import ScoresError, nearest
@@ -122,7 +123,7 @@ def _long(table: ScoreTable, asked: Wanted) -> Columns:
             guesses.append(f"{OPTIONS[role]} {name}")
 
     guess("arm", ARM)
-    guess("repeat", REPEAT)
+    guess("repeat", [name for name in REPEAT if not _no_repeat(table, free(), name)])
     guess("score", (*HIGHER, *LOWER))
     if found["score"] is None:
         numeric = [name for name in free() if looks_numeric(table.cells(name))]
@@ -163,6 +164,12 @@ def _named(columns: Collection[str], names: Sequence[str]) -> str | None:
     """The column whose name comes first among the usual ones."""
     plain = {_plain(column): column for column in reversed(list(columns))}
     return next((plain[name] for name in names if name in plain), None)
+
+
+def _no_repeat(table: ScoreTable, columns: Collection[str], name: str) -> bool:
+    """Whether the column of this usual name counts steps of a training, or holds sides of a split."""
+    column = _named(columns, [name])
+    return column is not None and (counts_steps(name) or holds_sides(table, column))
 
 
 def _plain(column: str) -> str:
