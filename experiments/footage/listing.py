@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmcore.data.guess.subtitles import read_subtitles
 from mmcore.data.sources.folder import check_item_name
-from mmcore.errors import CorpusError
+from mmcore.errors import CorpusError, not_utf8
 from mmcore.names import nfc, refuse_torn_text
 
 SUFFIXES = frozenset({
@@ -95,8 +95,9 @@ def cues_beside(path: Path) -> tuple[tuple[float, float], ...]:
     try:
         table = read_subtitles(path)
     except UnicodeDecodeError as error:
+        byte, line = not_utf8(error)
         raise CorpusError(
-            "subtitles must be UTF-8", found=str(error)[:100], next_step="Save them as UTF-8", where=str(path)
+            "subtitles must be UTF-8", found=byte, next_step="Save them as UTF-8", where=f"{path}:{line}"
         ) from None
     rows = zip(table["start"], table["end"], table["text"], strict=True)
     return tuple((float(start), float(end)) for start, end, text in rows if str(text).strip())

@@ -334,7 +334,7 @@ def test_broken_subtitles_are_named_and_the_clip_stays(tmp_path: Path) -> None:
 
     path = tmp_path / "latin.srt"
     path.write_bytes("1\n00:00:00,500 --> 00:00:01,200\nGrüße\n".encode("latin-1"))
-    with pytest.raises(CorpusError, match="subtitles must be UTF-8"):
+    with pytest.raises(CorpusError, match=r"latin\.srt:3: subtitles must be UTF-8; found the byte 0xfc\."):
         cues_beside(path)
     path.write_text(SRT + "\n2\n00:00:03,000 --> 00:00:04,000\n<i></i>\n", encoding="utf-8")
     assert cues_beside(path) == ((0.5, 1.2),)

@@ -42,6 +42,8 @@ def test_the_tree_in_the_docstring_names_every_error():
     [
         ("gate", ["add", "concat", "gated"], "Did you mean 'gated'? Valid: add, concat, gated"),
         ("zzz", ["add", "concat"], "Valid: add, concat"),
+        ("MLP", ["mlp", "MLQ", "tabm"], "Did you mean 'mlp'? Valid: mlp, MLQ, tabm"),
+        ("Concat", ["CONCAT", "concat"], "Did you mean 'CONCAT'? Valid: CONCAT, concat"),
         ("x", [], "There is none to choose from"),
     ],
 )

@@ -152,6 +152,9 @@ BAD = {
     "one arm": ("a.csv", LONG.replace("cnn", "mlp").replace("mlp,0,0.9\n", "mlp,2,0.9\n").replace("mlp,1,0.91\n", ""),
                 r"there must be two arms to compare; found only 'mlp'"),
     "ragged": ("a.csv", LONG + "cnn,2\n", r"a\.csv:6: every row must have as many cells as the header"),
+    "decimal commas": ("a.csv", LONG.replace("0.82", "0,82"), r"a\.csv:3: every row .* A decimal comma splits a number"),
+    "a comma in a name": ("a.csv", LONG + "cnn, deep,2,0.9\n", r"a\.csv:6: .* names that contain the separator"),
+    "an open quote": ("a.csv", LONG + 'cnn,2,0.9\n"cnn,3,0.9\ncnn,4,0.9\n', r"a\.csv:7: .* Look for a quote"),
     "empty": ("a.csv", "\n\n", r"must have rows; found none"),
     "header alone": ("a.csv", "model,seed,accuracy\n", r"must have rows; found none"),
     "no header": ("a.csv", "1,0,0.8\n2,0,0.9\n", r"a\.csv:1: the first line must name the columns"),
@@ -165,6 +168,18 @@ BAD = {
     "all missing": ("a.csv", "model,seed,accuracy\na,0,\nb,0,nan\n", r"must hold numbers; found none that is finite"),
     "broken gzip": ("a.csv.gz", None, r"a file of scores must be readable"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl"])
+def test_another_encoding_is_told_with_its_byte_and_line(tmp_path, name):
+    """In our words: a codec's position in bytes helps nobody to find the letter."""
+    data = "model,seed,accuracy\nmlp,0,0.8\nGerät,0,0.9\n".encode("latin-1")
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    with pytest.raises(ScoresError) as refused:
+        read_scores(tmp_path / name)
+    assert str(refused.value).startswith(
+        f"{tmp_path / name}:3: a file of scores must be UTF-8 text; found the byte 0xe4."
+    )
 
 
 @pytest.mark.parametrize("kind", BAD)
