@@ -26,6 +26,7 @@ from mmcore.fingerprint import training_fingerprint
 from mmcore.frozen import without_defaults
 from mmcore.schema import CorpusSchema
 from mmcore.scores import value_of
+from mmcore.shell import argument
 
 if TYPE_CHECKING:
     from mmcore.predicting import Member
@@ -166,7 +167,7 @@ def trained_arm(name: str, home: Home, options: Options, arm: str) -> TrainedArm
         raise RecordError(
             f"arm '{arm}' of study '{request.study.name}' has no finished run yet",
             where=str(home.runs),
-            next_step=f"Start it: mmstudy run {name}",
+            next_step=f"Start it: mmstudy run {argument(name)}",
         )
     return TrainedArm(request, home, arm, runs)
 

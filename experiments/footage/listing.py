@@ -7,16 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmcore.data.footage_files import FOOTAGE
 from mmcore.data.guess.subtitles import read_subtitles
 from mmcore.data.sources.folder import check_item_name
 from mmcore.errors import CorpusError, not_utf8
 from mmcore.names import nfc, refuse_torn_text
 
-SUFFIXES = frozenset({
-    ".3gp", ".aac", ".ac3", ".aif", ".aiff", ".avi", ".flac", ".flv", ".m2ts", ".m4a", ".m4v", ".mka", ".mkv", ".mov",
-    ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".oga", ".ogg", ".ogv", ".opus", ".ts", ".vob", ".wav", ".webm",
-    ".wma", ".wmv",
-})  # fmt: skip
+SUFFIXES = FOOTAGE
 """Of files that are taken for footage, in small letters."""
 SUBTITLES = (".srt", ".vtt")
 

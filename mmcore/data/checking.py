@@ -187,10 +187,12 @@ def _check_missing(
         checked.warn(
             f"'{stem}' is not an item of items.csv, so its table is not read",
             str(folder / name / stranger),
-            next_step=nearest(stem, lacking or items).partition(" Valid:")[0]
-            if _near(stem, lacking or items)
-            else None,
+            next_step=nearest(stem, lacking).partition(" Valid:")[0] if _near(stem, lacking) else None,
         )
+
+
+def _items(n: int) -> str:
+    return "1 item" if n == 1 else f"{n} items"
 
 
 def _some(items: list[str]) -> str:
@@ -230,7 +232,7 @@ def _check_together(
         steps += one.steps
         longest = max(longest, one.steps)
     if len(sound) < len(items):
-        checked.skipped = f"times and targets of {len(items) - len(sound)} items with errors in their tables"
+        checked.skipped = f"times and targets of {_items(len(items) - len(sound))} with errors in their tables"
     if not labels:
         return
     if longest == 1 and schema.step is not None and any(row.rows > 2 for row in quality):
@@ -302,7 +304,9 @@ def _check_times(checked: Checked, folder: Path, schema: CorpusSchema, quality: 
                 examples = ", ".join(f"{row.item}: {count_of(row)}" for row in bad[:5])
                 examples += ", …" if len(bad) > 5 else ""
                 checked.warn(
-                    f"{name}: {what} at {count} places in {len(bad)} items; {consequence}", str(folder / name), examples
+                    f"{name}: {what} at {count} place{'s' * (count > 1)} in {_items(len(bad))}; {consequence}",
+                    str(folder / name),
+                    examples,
                 )
     for name in dict.fromkeys(row.modality for row in quality):
         have = [row for row in quality if row.modality == name and not row.missing]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,6 +180,27 @@ def test_tables_of_nobody_and_missing_tables_are_warnings(write: Write) -> None:
     assert "Did you mean 'a'?" in stranger
 
 
+def test_a_table_of_nobody_is_no_slip_where_every_item_has_its_own(write: Write) -> None:
+    """Its nearest name is that of an item with a table: to rename it so would overwrite that one."""
+    folder = write()
+    shutil.copy(folder / "image" / "a.csv", folder / "image" / "aa.csv")
+    (warning,) = told(check_corpus(folder), "warning")
+    assert "'aa' is not an item of items.csv" in warning
+    assert "Did you mean" not in warning
+
+
+@pytest.mark.parametrize(("mark", "called"), [(";", "semicolons"), ("\t", "tabs")])
+def test_files_with_other_separators_are_told_once_and_by_name(write: Write, mark: str, called: str) -> None:
+    folder = write()
+    (folder / "image" / "a.csv").write_text(f"time{mark}clip_0{mark}clip_1\n0{mark}0,5{mark}1\n", encoding="utf-8")
+    (message,) = told(check_corpus(folder))
+    assert f"image{os.sep}a.csv:1: cells of a corpus are separated by commas" in message
+    assert f"found {called}." in message
+    items = folder / "items.csv"
+    items.write_text(items.read_text(encoding="utf-8").replace(",", mark), encoding="utf-8")
+    assert any("items.csv:1: cells of a corpus are separated by commas" in text for text in told(check_corpus(folder)))
+
+
 def test_an_item_without_targets_is_told_as_such_and_not_as_one_without_a_modality(write: Write) -> None:
     folder = write()
     (folder / "mood" / "b.csv").unlink()
@@ -272,8 +295,8 @@ def test_times_that_are_mended_on_reading_are_warnings(write: Write) -> None:
     checked = check_corpus(write(bend))
     assert checked.errors == 0
     text = "\n".join(told(checked, "warning"))
-    assert "times run backwards at 11 places in 1 items; they are sorted when they are read; found a: 11" in text
-    assert "rows have no time at 1 places in 1 items; they are not read; found b: 1" in text
+    assert "times run backwards at 11 places in 1 item; they are sorted when they are read; found a: 11" in text
+    assert "rows have no time at 1 place in 1 item; they are not read; found b: 1" in text
     assert "rows repeat a time" in text
 
 
