@@ -50,7 +50,7 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
         raise RecordError(
             f"study '{request.study.name}' has no finished run yet",
             where=str(home.runs),
-            next_step=f"Start it: {rebuild_command(request, home, 'run')}",
+            next_step=how_to_start(request, home),
         )
     results = tidy(request.study, collected, quality, _origin(request, home), foreign)
     if plans_models(todo):
@@ -68,6 +68,14 @@ def _records(todo: AnyPlan, home: Home) -> list[Record]:
     found = [(run, read_record(folder)) for run, folder in folders]
     # One training may serve arms of several names; here it is the arm of this study.
     return [replace(record, arm=run.arm) for run, record in found if record is not None]
+
+
+def how_to_start(request: AnyRequest, home: Home) -> str:
+    """The next step where no run is found: it was not started, or with other options than these."""
+    return (
+        "Give the options that it was run with, such as --corpus, --repeats or --set. "
+        f"Start it: {rebuild_command(request, home, 'run')}"
+    )
 
 
 def rebuild_command(request: AnyRequest, home: Home, verb: str = "report") -> str:

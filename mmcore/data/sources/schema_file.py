@@ -174,6 +174,13 @@ def _explain(first: Any, loc: list[str | int], file: YamlFile) -> CorpusError:
                 next_step=nearest(str(first["input"]), choices),
                 where=where,
             )
+        case "too_short":
+            n = first["ctx"]["min_length"]
+            return CorpusError(
+                f"'{path}' must have {n} entr{'y' if n == 1 else 'ies'} or more",
+                found=repr(first["input"])[:80],
+                where=where,
+            )
         case "value_error":
             return CorpusError(first["msg"].removeprefix("Value error, "), where=where)
         case _:

@@ -93,6 +93,16 @@ def test_all_faults_of_the_schema_are_told_and_the_tables_are_read_all_the_same(
     assert checked.skipped is not None
 
 
+def test_a_list_without_entries_is_told_in_plain_words(write: Write) -> None:
+    folder = write()
+    path = folder / "corpus.yaml"
+    text = path.read_text()
+    start, end = text.index("modalities:"), text.index("targets:")
+    path.write_text(text[:start] + "modalities: {sound: {features: []}}\n" + text[end:])
+    message = told(check_corpus(folder))[0]
+    assert "'modalities.sound.features' must have 1 entry or more; found []" in message
+
+
 def test_what_is_still_open_is_named_first(write: Write) -> None:
     schema = {**SEGMENTS, "modalities": {**SEGMENTS["modalities"]}}
     schema["modalities"]["image"] = {**schema["modalities"]["image"], "sampling_rate": "???"}
