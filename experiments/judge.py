@@ -12,7 +12,7 @@ import pandas as pd
 
 from experiments.home import Home
 from experiments.score_sources import read_scores
-from experiments.scores.columns import Columns, Wanted, columns_of, is_error
+from experiments.scores.columns import Columns, Wanted, columns_of, is_error, is_gain
 from experiments.scores.numbers import number_of
 from experiments.scores.pairing import Pairing, pairing_of
 from experiments.scores.table import ScoreTable
@@ -123,11 +123,11 @@ def judge(
     table, columns = columns_of(table, asked)
     tidy = tidy_scores(table, columns)
     pairing = pairing_of(table, tidy, columns, paired=paired, overlap=overlap, shared=shared_items)
-    lower = _lower(lower_is_better, columns, table)
+    lower, direction = _lower(lower_is_better, columns, table)
     name = f"judge-{_slug(table.name)}"
     first, why = _reference(reference, tidy, table)
     rows, repeats = _numbered(tidy, pairing)
-    notes = (*table.notes, *columns.guessed, *why, *_missing(tidy, columns), _how(pairing))
+    notes = (*table.notes, *columns.guessed, *direction, *why, *_missing(tidy, columns), _how(pairing))
     request = Request(
         name=name,
         question=table.given.question
@@ -166,19 +166,20 @@ def _refuse_options(margin: float | None, alpha: float | None, overlap: float | 
         )
 
 
-def _lower(asked: bool | None, columns: Columns, table: ScoreTable) -> bool:
-    """The direction, which a name such as rmse puts in doubt."""
-    if asked is not None:
-        return asked
-    if table.given.lower_is_better is not None:
-        return table.given.lower_is_better
+def _lower(asked: bool | None, columns: Columns, table: ScoreTable) -> tuple[bool, tuple[str, ...]]:
+    """Whether less is better, and what to say where that is a guess; a name such as rmse puts it in doubt."""
+    known = table.given.lower_is_better if asked is None else asked
+    if known is not None:
+        return known, ()
     if is_error(columns.score):
         raise ScoresError(
             "it must be said whether a low score is good", expected="--lower-is-better or --higher-is-better",
             found=f"a score called '{columns.score}'", where=table.source,
             next_step="Say --higher-is-better where it was negated",
         )  # fmt: skip
-    return False
+    if is_gain(columns.score):
+        return False, ()
+    return False, (say("Higher {score} counts as better (--lower-is-better).", score=columns.score),)
 
 
 def _reference(asked: str | None, tidy: Tidy, table: ScoreTable) -> tuple[str, tuple[str, ...]]:

@@ -213,6 +213,20 @@ def test_the_summary_over_data_sets_counts_verdicts_and_signs():
     assert "Demšar 2006" in summary.across.limits
 
 
+def test_a_sign_test_that_cannot_show_anything_says_so_beside_verdicts_that_agree():
+    """Better on 3 of 3: that the sign test finds nothing in three data sets does not mean that the arms are alike."""
+    few = summarise(by_part(foreign.scores({"a": 0.5, "b": 0.6}, repeats=12, parts=PARTS[:3])))
+    assert few.across is not None
+    assert "'b' is better than 'a' on 3 of 3 data sets." in few.across.findings[0].text
+    assert few.across.findings[0].label == "too few for a sign test"
+    frame = foreign.scores({"a": 0.5, "b": 0.6}, repeats=12, parts=PARTS)
+    behind = (frame["arm"] == "b") & frame["component"].isin(PARTS[:2])
+    frame.loc[behind, "value"] -= 0.2
+    some = summarise(by_part(frame))
+    assert some.across is not None
+    assert some.across.findings[0].label == "sign test undecided"
+
+
 def test_data_sets_without_an_arm_are_counted_and_named():
     frame = foreign.scores({"a": 0.5, "b": 0.6}, repeats=12, parts=PARTS)
     frame = frame[~((frame["arm"] == "b") & (frame["component"] == "set3"))]

@@ -181,6 +181,20 @@ def test_a_score_called_an_error_needs_its_direction(tmp_path):
     assert verdicts(judge(frame, lower_is_better=False, out=tmp_path)) == [("cnn", "better")]
 
 
+@pytest.mark.parametrize("score", ["kappa", "value", "agreement"])
+def test_a_direction_that_no_name_tells_is_said_with_the_option_that_turns_it(tmp_path, score):
+    """A guess that would turn every verdict round, were it wrong."""
+    told = f"Higher {score} counts as better (--lower-is-better)."
+    assert told in judge(made(TWO, score=score), score=score, out=tmp_path).notes
+    assert told not in judge(made(TWO, score=score), score=score, lower_is_better=False, out=tmp_path).notes
+    assert told not in judge(made(TWO, score=score), score=score, lower_is_better=True, out=tmp_path).notes
+
+
+@pytest.mark.parametrize("score", ["accuracy", "val_acc", "score", "test/macro_f1"])
+def test_names_of_gains_need_no_words(tmp_path, score):
+    assert not [text for text in judge(made(TWO, score=score), score=score, out=tmp_path).notes if "Higher" in text]
+
+
 def test_a_margin_makes_small_differences_equivalent(tmp_path):
     frame = made({"mlp": 0.8, "cnn": 0.801}, repeats=12)
     assert verdicts(judge(frame, margin=0.02, out=tmp_path)) == [("cnn", "equivalent")]

@@ -133,12 +133,16 @@ def test_names_that_are_numbers_lose_no_digit_and_gain_none():
     assert list(tidy.rows["label"]) == ["1", "2"]
 
 
-@pytest.mark.parametrize("name", ["rmse", "test_loss", "Test Error", "val/nll"])
+@pytest.mark.parametrize("name", [
+        "rmse", "test_loss", "Test Error", "val/nll", "err", "test_error_pct", "cross_entropy", "runtime_s",
+        "val.err.mean", "edit distance", "loss_avg",
+    ],
+)  # fmt: skip
 def test_names_of_errors_are_known(name):
     assert is_error(name)
 
 
-@pytest.mark.parametrize("name", ["accuracy", "lossless_share", "score"])
+@pytest.mark.parametrize("name", ["accuracy", "lossless_share", "score", "timeliness", "kappa"])
 def test_other_names_are_not(name):
     assert not is_error(name)
 
@@ -165,6 +169,10 @@ BAD = {
     "ending": ("a.xlsx", "x", r"the ending of a file says how to read it; expected \.csv"),
     "no score": ("a.csv", "model,colour\na,red\nb,blue\n", r"which column holds the scores"),
     "two scores": ("a.csv", "model,x,y\na,1,2\nb,1,2\n", r"found x, y\. For example --score x"),
+    "a column a model": ("a.csv", "dataset,mlp,tree\niris,0.9,0.8\nwine,0.7,0.6\n",
+                         r"If the columns are models, name the column of repeats, such as seed"),
+    "a column a repeat": ("a.csv", "model,acc_0,acc_1\nmlp,0.9,0.8\ncnn,0.7,0.6\n",
+                          r"If the columns are repeats, call them seed0, seed1, …"),
     "all missing": ("a.csv", "model,seed,accuracy\na,0,\nb,0,nan\n", r"must hold numbers; found none that is finite"),
     "broken gzip": ("a.csv.gz", None, r"a file of scores must be readable"),
 }  # fmt: skip
