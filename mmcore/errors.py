@@ -58,7 +58,7 @@ class MMStudyError(Exception):
         if self.found is not None:
             text += f"; found {self.found}"
         if self.next_step is not None:
-            text += f". {self.next_step}"
+            text += f"{'' if text.endswith('?') else '.'} {self.next_step}"
         return text
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -140,7 +140,7 @@ def _remarks(row: QualityRow) -> list[str]:
     """What a person should know of an item's stream, beyond counts of missing cells."""
     texts = list(row.warnings)
     if row.constant_columns and row.rows > 1:
-        names = ", ".join(row.constant_names)
+        names = ", ".join(row.constant_names) + (", …" if row.constant_columns > len(row.constant_names) else "")
         one = row.constant_columns == 1
         texts.append(
             say("column {names} never changes", names=names)

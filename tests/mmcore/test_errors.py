@@ -12,6 +12,8 @@ def test_a_message_holds_rule_expected_found_next_step_and_place():
     error = ConfigError("a rule", expected="one", found="two", next_step="Do this", where="file.yaml:3")
     assert str(error) == "file.yaml:3: a rule; expected one; found two. Do this"
     assert str(ConfigError("a rule")) == "a rule"
+    asking = ConfigError("a rule", found="milliseconds. Set rate?", next_step="Do this")
+    assert str(asking) == "a rule; found milliseconds. Set rate? Do this"
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k is not TrainingDiverged])
