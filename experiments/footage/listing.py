@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmcore.data.footage_files import FOOTAGE
+from mmcore.data.file_kinds import FOOTAGE
 from mmcore.data.guess.subtitles import read_subtitles
 from mmcore.data.sources.folder import check_item_name
 from mmcore.errors import CorpusError, not_utf8

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from experiments.scores.numbers import MISSING
 from experiments.scores.table import ScoreTable
+from mmcore.data.file_kinds import SPREADSHEETS
 from mmcore.errors import ScoresError, not_utf8
 from mmcore.files import read_bytes, refuse_special
 from mmcore.language import say
@@ -57,7 +58,7 @@ def read_file(path: Path) -> ScoreTable:
         case _:
             raise ScoresError(
                 "the ending of a file says how to read it", expected=", ".join(KINDS), found=path.name,
-                next_step="Rename it, or write the scores as CSV",
+                next_step="Save its sheet as CSV" if kind in SPREADSHEETS else "Rename it, or write the scores as CSV",
             )  # fmt: skip
     if not len(table.rows):
         raise ScoresError("a file of scores must have rows", found="none", where=str(path))

@@ -138,7 +138,8 @@ def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
             )
         )  # fmt: skip
     table = pd.DataFrame(rows, columns=columns).astype({"more_repeats": "Int64"})
-    return table.drop(columns=columns[-2:]) if table["paired"].all() else table
+    paired = all(c.paired.sizes is None for c in summary.comparisons)
+    return table.drop(columns=columns[-2:]) if paired else table
 
 
 def _sizes(paired: Paired) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmcore.data.footage_files import FOOTAGE
+from mmcore.data.file_kinds import FOOTAGE, SPREADSHEETS
 from mmcore.data.guess.raw import SUFFIXES
 from mmcore.data.guess.words import (
     COUNTED,
@@ -140,6 +140,8 @@ def _others(files: list[Path]) -> str:
 def _no_rows(suffix: str) -> str:
     if suffix.lower() in FOOTAGE:
         return sentence("{suffix}: mmstudy data import footage computes features of it", suffix=suffix)
+    if suffix.lower() in SPREADSHEETS:
+        return sentence("{suffix}: a spreadsheet; save its sheet as CSV", suffix=suffix)
     return (
         sentence("{suffix}: not a file of rows", suffix=suffix) if suffix else sentence("no ending: not a file of rows")
     )

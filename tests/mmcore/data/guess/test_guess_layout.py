@@ -134,6 +134,13 @@ def test_footage_beside_tables_is_left_out_with_the_way_to_its_features(tmp_path
     assert "mmstudy data import footage" in str(why)
 
 
+def test_a_spreadsheet_is_left_out_with_what_to_do(tmp_path: Path) -> None:
+    touch(tmp_path, "audio/a.csv", "audio/b.csv", "labels.XLSX")
+    ((path, why),) = find_layout(tmp_path).left_out
+    assert str(path) == "labels.XLSX"
+    assert "save its sheet as CSV" in str(why)
+
+
 # Items -------------------------------------------------------------------------------------------------------------
 def test_a_table_with_an_item_column_is_split(tmp_path: Path) -> None:
     touch(tmp_path, "audio/a.csv", "audio/b.csv")

@@ -1,4 +1,4 @@
-"""Endings of files of video and sound, for those that compute features of them and those that send there."""
+"""Endings of files that are read elsewhere, or in another form: footage and spreadsheets."""
 
 from __future__ import annotations
 
@@ -7,4 +7,6 @@ FOOTAGE = frozenset({
     ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".oga", ".ogg", ".ogv", ".opus", ".ts", ".vob", ".wav", ".webm",
     ".wma", ".wmv",
 })  # fmt: skip
-"""In small letters."""
+"""Video and sound, in small letters: their features are computed."""
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+"""In small letters; their sheets have to be saved as CSV."""
