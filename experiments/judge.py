@@ -177,7 +177,7 @@ def _lower(asked: bool | None, columns: Columns, table: ScoreTable) -> tuple[boo
             found=f"a score called '{columns.score}'", where=table.source,
             next_step="Say --higher-is-better where it was negated",
         )  # fmt: skip
-    if is_gain(columns.score):
+    if columns.named and is_gain(columns.score):
         return False, ()
     return False, (say("Higher {score} counts as better (--lower-is-better).", score=columns.score),)
 

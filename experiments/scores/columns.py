@@ -53,6 +53,7 @@ class Columns:
 
     Args:
         guessed: how columns that were not asked for were found, one sentence each.
+        named: whether the table says what its scores are; a wide one does not.
     """
 
     arm: str
@@ -62,6 +63,7 @@ class Columns:
     item: str | None = None
     group: str | None = None
     guessed: tuple[str, ...] = field(default=())
+    named: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def columns_of(table: ScoreTable, asked: Wanted) -> tuple[ScoreTable, Columns]:
     if wide is not None:
         table, asked, guess_text = wide
         found = _long(table, asked)
-        return table, replace(found, guessed=(guess_text, *found.guessed))
+        return table, replace(found, guessed=(guess_text, *found.guessed), named=False)
     return table, _long(table, asked)
 
 

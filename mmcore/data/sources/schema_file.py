@@ -29,6 +29,7 @@ def _file(folder: Path) -> YamlFile:
     if not there:
         raise CorpusError(
             "a corpus folder holds a file corpus.yaml",
+            found="none in it" if Path(folder).is_dir() else "a file" if Path(folder).exists() else "no such folder",
             next_step="Name a corpus folder, or make one of raw files: mmstudy data init RAW --out FOLDER",
             where=str(folder),
         )

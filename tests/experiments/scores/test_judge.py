@@ -195,6 +195,18 @@ def test_names_of_gains_need_no_words(tmp_path, score):
     assert not [text for text in judge(made(TWO, score=score), score=score, out=tmp_path).notes if "Higher" in text]
 
 
+@pytest.mark.parametrize("columns", ["model", "seed"])
+def test_a_wide_table_names_no_measure_so_its_direction_is_said(tmp_path, columns):
+    wide = made(TWO).pivot(index=columns, columns="seed" if columns == "model" else "model", values="accuracy")
+    frame = wide.rename(columns=lambda name: f"seed{name}" if columns == "model" else name).reset_index()
+    found = judge(frame, reference="mlp", out=tmp_path)
+    assert "Higher score counts as better (--lower-is-better)." in found.notes
+    assert verdicts(found) == [("cnn", "better")]
+    turned = judge(frame, reference="mlp", lower_is_better=True, out=tmp_path)
+    assert verdicts(turned) == [("cnn", "worse")]
+    assert not [text for text in turned.notes if text.startswith("Higher")]
+
+
 def test_a_margin_makes_small_differences_equivalent(tmp_path):
     frame = made({"mlp": 0.8, "cnn": 0.801}, repeats=12)
     assert verdicts(judge(frame, margin=0.02, out=tmp_path)) == [("cnn", "equivalent")]

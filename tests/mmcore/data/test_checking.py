@@ -137,8 +137,10 @@ def test_without_items_nothing_else_is_looked_at(write: Write) -> None:
 
 
 def test_a_folder_without_a_corpus_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"holds a file corpus\.yaml"):
+    with pytest.raises(CorpusError, match=r"holds a file corpus\.yaml; found none in it\."):
         check_corpus(tmp_path)
+    with pytest.raises(CorpusError, match=r"holds a file corpus\.yaml; found no such folder\."):
+        check_corpus(tmp_path / "corpsu")
 
 
 # Tables --------------------------------------------------------------------------------------------------------------
