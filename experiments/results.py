@@ -15,6 +15,7 @@ from experiments.foreign.facts import judged
 from experiments.home import Home
 from experiments.many_records import load_records
 from experiments.mirror import Mirror
+from experiments.planning.earlier import corpus_changed
 from experiments.planning.plan import AnyPlan, plans_models
 from experiments.planning.request import AnyRequest, Request, has_runner, trains_itself
 from experiments.records import read_record
@@ -72,10 +73,12 @@ def _records(todo: AnyPlan, home: Home) -> list[Record]:
 
 def how_to_start(request: AnyRequest, home: Home) -> str:
     """The next step where no run is found: it was not started, or with other options than these."""
-    return (
-        "Give the options that it was run with, such as --corpus, --repeats or --set. "
-        f"Start it: {rebuild_command(request, home, 'run')}"
+    why = (
+        "The corpus has changed since the study's report was written"
+        if corpus_changed(request, home)
+        else "Give the options that it was run with, such as --corpus, --repeats or --set"
     )
+    return f"{why}. Start it: {rebuild_command(request, home, 'run')}"
 
 
 def rebuild_command(request: AnyRequest, home: Home, verb: str = "report") -> str:
