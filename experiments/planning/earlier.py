@@ -38,8 +38,8 @@ def corpus_changed(request: AnyRequest, home: Home) -> bool:
     if not trains_itself(request) or request.content is None:
         return False
     try:
-        told = json.loads(read_bytes(home.report(request.key) / REPORT))
-        before = told["provenance"]["corpus"]
+        report = json.loads(read_bytes(home.report(request.key) / REPORT))
+        before = report["provenance"]["corpus"]
         return before["path"] == str(request.place.folder) and before["content"] != request.content
     except (OSError, ValueError, KeyError, TypeError):
         return False
