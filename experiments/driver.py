@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from experiments.analyses import Question, belonging, chosen, remember, still_open
 from experiments.choices import Choices, options_from
+from experiments.earlier_looks import looks_warning
 from experiments.home import Home
 from experiments.jobs import delete_failed, job_of, mirror_record
 from experiments.launchers.choose import share
@@ -99,6 +100,8 @@ def run_study(
     ahead = _planned(request, place, display)
     if plans_models(ahead):
         _warn(ahead.request, ahead, display)
+    for text in looks_warning(ahead, place):
+        display.say(WARNING + text)
     display.expect(ahead.stages)
     if request.tunes:
         from experiments.tuning.tune import tune

@@ -117,6 +117,10 @@ class Home:
         """The folder of a study's report."""
         return self.root / "reports" / study
 
+    def looks(self, key: str) -> Path:
+        """Earlier looks at a study, as they came with it from another home; here reports say them."""
+        return self.root / "looks" / f"{key}.json"
+
     def journal(self, key: str) -> Path:
         """The default storage of a study's searches."""
         return self.root / "search" / f"{key}.journal"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from statistics import fmean, stdev
 
 from experiments.analyses import answers
+from experiments.earlier_looks import remembered_looks
 from experiments.environment import environment
 from experiments.foreign.facts import judged
 from experiments.home import Home
@@ -54,6 +55,7 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
             next_step=how_to_start(request, home),
         )
     results = tidy(request.study, collected, quality, _origin(request, home), foreign)
+    results = replace(results, earlier_looks=remembered_looks(todo, home))
     if plans_models(todo):
         results = replace(results, analyses=answers(todo, home))
     if not request.searches:

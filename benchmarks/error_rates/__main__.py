@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmarks.error_rates import advice, fixed, learner, learner_sequential, sequential
+from benchmarks.error_rates import advice, extended, fixed, learner, learner_sequential, sequential
 
 PARTS = {
     "learner": (learner.report, learner.STUDIES),
@@ -13,6 +13,7 @@ PARTS = {
     "fixed": (fixed.report, fixed.STUDIES),
     "sequential": (sequential.report, sequential.STUDIES),
     "advice": (advice.report, advice.STUDIES),
+    "extended": (extended.report, extended.STUDIES),
 }
 """Part to what prints it, and the studies a row of docs/error_rates.md."""
 
@@ -23,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.error_rates",
         description="Error rate and power of the verdict rule on simulated studies: with a real learner, by design "
         "and groups; with scores that are drawn, against three naive tests; with repeats added until a comparison "
-        "is decided; and with the advice of a fixed study followed.",
+        "is decided; with the advice of a fixed study followed; and with repeats added by hand, which check ABL046 "
+        "doubts.",
     )
     parser.add_argument("--studies", type=int, help="studies a row (default: as in docs/error_rates.md)")
     parser.add_argument("--only", choices=tuple(PARTS), help="one of the parts")

@@ -164,9 +164,9 @@ def plan(
     refuse_impossible(request)
     found = planned(request, context.obj)
     if format is Format.json:
-        _print_json(plan_json(found))
+        _print_json(plan_json(found, context.obj))
     else:
-        typer.echo(plan_text(found))
+        typer.echo(plan_text(found, home=context.obj))
 
 
 @app.command()

@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from experiments.earlier_looks import looks_warning
 from experiments.foreign.source import OwnTraining
+from experiments.home import Home
 from experiments.planning.costs import Costs
 from experiments.planning.foresight import prospects
 from experiments.planning.packs import Packed
@@ -199,12 +201,16 @@ class PlanView:
 _STATES: tuple[State, ...] = ("to do", "resume", "running", "done", "failed")
 
 
-def plan_json(plan: AnyPlan) -> Any:
-    """A plan as JSON's plain values, in the order of :class:`PlanView`."""
-    return TypeAdapter(PlanView).dump_python(view_of(plan), mode="json")
+def plan_json(plan: AnyPlan, home: Home | None = None) -> Any:
+    """A plan as JSON's plain values, in the order of :class:`PlanView`.
+
+    Args:
+        home: whose earlier reports are read for a warning; None: no report is.
+    """
+    return TypeAdapter(PlanView).dump_python(view_of(plan, home), mode="json")
 
 
-def view_of(plan: AnyPlan) -> PlanView:
+def view_of(plan: AnyPlan, home: Home | None = None) -> PlanView:
     """What is shown of a plan; times are rounded to a tenth of a second."""
     request, study = plan.request, plan.request.study
     states, ahead = Counter(run.state for run in plan.runs), prospects(request)
@@ -236,7 +242,11 @@ def view_of(plan: AnyPlan) -> PlanView:
             RunView(run.arm, run.repeat, run.fingerprint, run.state, run.failure or None) for run in plan.runs
         ),
         verdicts=VerdictsView(ahead.can_decide, ahead.needed, ahead.test_groups, ahead.claims, ahead.warnings),
-        warnings=(*plan.warnings, *(() if own is None else request_warnings(own))),
+        warnings=(
+            *plan.warnings,
+            *(() if own is None else request_warnings(own)),
+            *(() if home is None else looks_warning(plan, home)),
+        ),
         sequential=_sequential(plan),
         search=_search(plan),
         runner=_runner(request.training) if has_runner(request) else None,

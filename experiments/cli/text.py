@@ -10,6 +10,7 @@ from experiments.cli.labels import clauses, labelled
 from experiments.cli.packs import packs_text
 from experiments.cli.searches import search_text, standing
 from experiments.describe import DescribedArm
+from experiments.earlier_looks import looks_warning
 from experiments.home import Home
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import AnyPlan, Plan, plans_models, plans_training_code
@@ -70,9 +71,10 @@ def _corpus(request: Request) -> str:
     return say("{folder} (on another machine; reports work without)", folder=folder)
 
 
-def _warnings(plan: AnyPlan, units: bool | None) -> tuple[str, ...]:
+def _warnings(plan: AnyPlan, units: bool | None, home: Home | None) -> tuple[str, ...]:
     own = request_warnings(plan.request, units) if plans_models(plan) else ()
-    return (*plan.warnings, *prospects(plan.request).warnings, *own)
+    seen = () if home is None else looks_warning(plan, home)
+    return (*plan.warnings, *prospects(plan.request).warnings, *own, *seen)
 
 
 def _chosen(plan: Plan) -> str:
@@ -83,11 +85,12 @@ def _chosen(plan: Plan) -> str:
     return say("epochs chosen by {names}", names=say(" or ").join(names))
 
 
-def plan_text(plan: AnyPlan, units: bool | None = None) -> str:
+def plan_text(plan: AnyPlan, units: bool | None = None, home: Home | None = None) -> str:
     """A plan for people.
 
     Args:
         units: whether the processor multiplies bfloat16 itself; None: what the system says.
+        home: whose earlier reports are read for a warning; None: no report is.
     """
     study = plan.request.study
     lines = [say(study.question), "", *_subject(plan)]
@@ -98,7 +101,7 @@ def plan_text(plan: AnyPlan, units: bool | None = None) -> str:
     lines += _unlike_in_size(study)
     lines.append("")
     lines.append(_comparisons(study))
-    lines += [say("warning: {text}", text=text) for text in _warnings(plan, units)]
+    lines += [say("warning: {text}", text=text) for text in _warnings(plan, units, home)]
     if study.search is not None:
         lines += search_text(plan.request, plan.searches, plan.workers)
     lines += [say("warning: {text}", text=run.broken) for run in plan.runs if run.broken]

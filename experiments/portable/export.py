@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mmcore
+from experiments.earlier_looks import write_note
 from experiments.elsewhere import STORED, Place
 from experiments.examine import is_torn
 from experiments.home import Home
@@ -103,7 +104,7 @@ def export_study(
         manifest = write_archive(
             path,
             _manifest(request, home, names, code, corpus),
-            _enclosed(request, home, names, code, sent, corpus, Path(scratch), on_event),
+            _enclosed(todo, home, names, code, sent, corpus, Path(scratch), on_event),
         )
     done = {run.fingerprint for run in todo.runs} & {*names}
     return Exported(
@@ -166,7 +167,7 @@ def _manifest(request: AnyRequest, home: Home, names: Sequence[str], code: dict[
 
 
 def _enclosed(
-    request: AnyRequest,
+    todo: AnyPlan,
     home: Home,
     names: Sequence[str],
     code: dict[str, Path],
@@ -175,6 +176,7 @@ def _enclosed(
     scratch: Path,
     on_event: OnEvent,
 ) -> Iterator[Enclosed]:
+    request = todo.request
     if request.file.parent != CATALOGUE:
         yield Enclosed("study.yaml", request.file)
     yield from (Enclosed(f"code/{name}", path) for name, path in code.items())
@@ -183,6 +185,8 @@ def _enclosed(
     asked = home.request(request.search_key)
     if asked.is_file():
         yield Enclosed("asked.json", asked)
+    if write_note(todo, home, looks := scratch / "looks.json"):
+        yield Enclosed("looks.json", looks)
     if request.searches:
         from experiments.tuning.travel import send
 

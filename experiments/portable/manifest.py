@@ -130,7 +130,7 @@ _ITEM = r"[^\x00-\x1f\x7f/\\:*?\"<>|]{1,200}"
 _LAYOUT = re.compile(
     rf"runs/{_FINGERPRINT}/(?:record\.json|config\.json|history\.json|normalisation\.json|items\.csv|error\.txt"
     rf"|output\.log|checkpoints/best\.pt|analyses/{_SAFE}\.json)"
-    rf"|study\.yaml|asked\.json|search\.journal"
+    rf"|study\.yaml|asked\.json|looks\.json|search\.journal"
     rf"|corpus/(?:corpus\.yaml|items\.csv|{_ITEM}/{_ITEM}\.(?:parquet|csv|feather))"
     rf"|prepared/{_FINGERPRINT}/(?:index|quality|columns)\.json"
 )

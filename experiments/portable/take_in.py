@@ -289,12 +289,13 @@ def _options(manifest: Manifest, home: Home) -> Options:
 
 
 def _searches(scratch: Path, request: AnyRequest, home: Home, archive: Archive) -> int:
-    """Place what belongs to the study's own name here: its searches, and the analyses that were asked of it."""
-    asked = scratch / "asked.json"
-    if asked.exists():
-        target = home.request(request.search_key)
-        _refuse_other(asked, target, archive)
-        _move({asked: target})
+    """Place what belongs to the study's own name here: its searches, the analyses that were asked of it, and earlier
+    looks at it."""
+    notes = {scratch / "asked.json": home.request(request.search_key), scratch / "looks.json": home.looks(request.key)}
+    for note, target in notes.items():
+        if note.exists():
+            _refuse_other(note, target, archive)
+            _move({note: target})
     if not (scratch / "search.journal").exists():
         return 0
     from experiments.tuning.travel import receive

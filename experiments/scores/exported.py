@@ -84,7 +84,7 @@ def exported(table: ScoreTable, report: Path | None, metric: str | None) -> Scor
         rows=kept,
         line=line,
         name=study.removeprefix("judge-"),
-        notes=(note,),
+        notes=(note, *_doubts(report_json)),
         given=given,
     )
 
@@ -121,6 +121,17 @@ def _refuse_looks(report: Mapping[str, Any], where: str) -> None:
             found=f"looks at {looks['least']} to {looks['most']} repeats, which share alpha",
             next_step="Read the study's own report: its verdicts account for the looks",
         )  # fmt: skip
+
+
+def _doubts(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the study's own report doubts that its scores alone cannot show."""
+    checks = report.get("checks")
+    known = [c for c in checks if isinstance(c, dict)] if isinstance(checks, list) else []
+    if ("ABL046", "warning") not in [(c.get("code"), c.get("outcome")) for c in known]:
+        return ()
+    return (
+        say("The study's report doubts its claims, since the number of repeats was changed after a look (ABL046)."),
+    )
 
 
 def _given(report: Mapping[str, Any], given: Given, metric: str) -> Given:

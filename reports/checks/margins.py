@@ -55,7 +55,7 @@ def _named(row: ComparisonRow, scores: np.ndarray) -> str:
 
 MARGIN_RULES = (
     Rule(
-        "ABL046",
+        "ABL047",
         later("The margin is as large as the scores"),
         "Two arms are called equivalent, and the study's margin is at least as large as the absolute value of each of "
         "their scores. mmstudy refuses a margin of 1 and more for its own metrics between −1 and 1.",

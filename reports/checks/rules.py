@@ -10,6 +10,7 @@ from mmcore.language import later
 from reports.checks import data, design, records, training
 from reports.checks.corpus_rules import CORPUS_RULES
 from reports.checks.item_rules import ITEM_RULES
+from reports.checks.looks import LOOK_RULES
 from reports.checks.margins import MARGIN_RULES
 from reports.checks.precision import PRECISION_RULES
 from reports.checks.rule import Rule
@@ -340,5 +341,6 @@ RULES = (
     *CORPUS_RULES,
     *SCORE_RULES,
     *PRECISION_RULES,
+    *LOOK_RULES,
     *MARGIN_RULES,
 )

@@ -56,6 +56,13 @@ class Verdict(_Told):
         return self.arm, self.reference, self.component
 
 
+class CheckMade(_Told):
+    """A check and what came of it."""
+
+    code: str
+    outcome: str
+
+
 class Corpus(_Told):
     """What was read."""
 
@@ -136,6 +143,7 @@ class _Facts(_Told):
     """Reports of earlier versions lack it; without a search it was 0."""
     arms: tuple[Arm, ...]
     comparisons: tuple[Verdict, ...]
+    checks: tuple[CheckMade, ...] = ()
     provenance: Provenance
 
 
@@ -147,6 +155,11 @@ class Report(_Facts):
     """
 
     source: str
+
+    @property
+    def looked_before(self) -> bool:
+        """Whether claims are in doubt since repeats were changed after a look."""
+        return any((check.code, check.outcome) == ("ABL046", "warning") for check in self.checks)
 
     @property
     def reference(self) -> str | None:

@@ -195,6 +195,14 @@ def _verdicts(comparison: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str,
         *_only_some(later("Only in A: {named}."), [p for p in comparison.verdicts if p.b is None]),
         *_only_some(later("Only in B: {named}."), [p for p in comparison.verdicts if p.a is None]),
     ]
+    for side, report in (("A", comparison.a), ("B", comparison.b)):
+        if report.looked_before:
+            text.append(
+                say(
+                    "{side} doubts its claims, since the number of repeats was changed after a look (ABL046).",
+                    side=side,
+                )
+            )
     if not common:
         return (*text, say("No comparison is made in both.")), ()
     changed, verdicts = len(comparison.changed), counted(len(common), "common verdict")

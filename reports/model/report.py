@@ -21,6 +21,7 @@ from reports.model.sequential import Looks, SequentialFacts
 from reports.model.setup import NOTHING_KNOWN, Setup
 from reports.model.verdict import MetricFacts, VerdictText
 from reports.numbers import count, duration, interval, number, probability
+from reports.records.looks import Look
 from reports.statistics.comparisons import Paired
 from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import Decision, Verdict
@@ -187,6 +188,7 @@ class Summary(Shown):
         native: whether mmstudy trained the models, so that their items and sizes are known. ran: whether it started the
             runs, so that their times and failures are.
         setup: settings of the arms and sizes of the splits.
+        earlier_looks: reports on some of the same runs; see :func:`reports.records.looks.earlier_looks`.
         part: what a component is called. across: what holds over all parts where each has verdicts of its own.
     """
 
@@ -223,6 +225,7 @@ class Summary(Shown):
     part: str = "component"
     across: Section | None = None
     setup: Setup = NOTHING_KNOWN
+    earlier_looks: tuple[Look, ...] = ()
 
     @property
     def paired(self) -> bool:

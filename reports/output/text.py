@@ -38,11 +38,13 @@ def as_json(summary: Summary) -> dict[str, object]:
     neither is so. ``paired``: whether arms were compared repeat by repeat; without it the p of the permutation test
     stands in the place of the sign-flip p. ``overlap``: n_test / n_train in the intervals. ``across`` sums up data sets
     that have verdicts of their own. ``language``: of the sentences, where it is not English; keys, verdicts, labels and
-    outcomes are English in every language.
+    outcomes are English in every language. ``earlier_looks``: reports on some of
+    the same runs while other repeats were planned; missing where there were none.
     """
     seconds = {arm.name: arm.seconds for arm in summary.arms}
-    # English reports stay as they were before there was another language.
+    # Reports stay as they were before there was another language, or something to say about looks.
     spoken = {} if language() == "en" else {"language": language()}
+    looks = [look.model_dump(mode="json") for look in summary.earlier_looks]
     leads = {(v.arm, v.reference): v.lead for v in summary.verdicts}
     return finite(
         {
@@ -98,6 +100,7 @@ def as_json(summary: Summary) -> dict[str, object]:
             "higher_is_better": summary.metric.higher_is_better,
             "across": None if summary.across is None else _section(summary.across),
             **spoken,
+            **({"earlier_looks": looks} if looks else {}),
         }
     )
 

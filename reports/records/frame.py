@@ -23,6 +23,7 @@ from mmcore.quality import QualityRow
 from mmcore.record import Record, Run
 from mmcore.scores import NaiveClasses
 from reports.records.collected import Collected
+from reports.records.looks import Look
 from reports.records.origin import Foreign, Origin
 from reports.records.wide import WideTables
 from studies.resolved import AnyStudy, ResolvedStudy, is_native
@@ -67,6 +68,7 @@ class StudyResults:
         analyses: answers of analyses, one a run and kind.
         search: what was tuned before the arms were compared.
         foreign: what is known of scores that mmstudy's own training did not make; None where it made them.
+        earlier_looks: see :func:`reports.records.looks.earlier_looks`.
     """
 
     study: AnyStudy
@@ -84,6 +86,7 @@ class StudyResults:
     analyses: tuple[Answered[Result | Failure], ...] = ()
     search: tuple[SearchResult, ...] = ()
     foreign: Foreign | None = None
+    earlier_looks: tuple[Look, ...] = ()
 
     def __repr__(self) -> str:
         return f"<results of study '{self.study.name}': {len(self.runs)} runs, {len(self.scores)} scores>"

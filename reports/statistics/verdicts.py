@@ -62,7 +62,10 @@ THESE_ITEMS = " on these items"
 FAR = 1000
 """More repeats than this are not worth naming."""
 
-OVERLAP = later("more repeats cannot decide this: the splits overlap too much; more groups would")
+OVERLAP = later(
+    "if the difference and its standard deviation stay as observed, more repeats cannot decide this: the splits "
+    "overlap too much; more groups could"
+)
 NO_DIFFERENCE = later("more repeats cannot decide this at a difference of 0")
 BEYOND = later("over 1000 more repeats")
 """More than :data:`FAR`, in words."""

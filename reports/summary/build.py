@@ -34,6 +34,7 @@ from reports.summary.setup import setup_of
 from reports.verdicts.contrast import contrasts
 from reports.verdicts.dominance import dominance_of, dominance_text
 from reports.verdicts.item_scores import tested_text, with_new_items
+from reports.verdicts.looks import later_claim, later_claim_text
 from reports.verdicts.monitoring import Monitoring, by_repeat, compare_in_course, monitoring_of
 from reports.verdicts.naive import neither_beats_it
 
@@ -92,7 +93,7 @@ def summarise(results: StudyResults, with_sections: bool = True) -> Summary:
                 nothing_to_predict=nothing,
                 units=in_original_units(results, row.arm, row.reference),
                 cost=cost_to_decide(row, seconds),
-                lead=dominance_text(dominance_of(results, row, by_component)),
+                lead=_lead(results, row, by_component),
                 leaves_open="" if results.foreign is None else results.foreign.leaves_open,
                 elsewhere=CORPUS if results.foreign is None else DATA,
             )
@@ -121,7 +122,14 @@ def summarise(results: StudyResults, with_sections: bool = True) -> Summary:
         part="component" if results.foreign is None else results.foreign.part,
         across=_across(results, metric, by_component, arms) if by_part else None,
         setup=setup_of(results),
+        earlier_looks=results.earlier_looks,
     )
+
+
+def _lead(results: StudyResults, row: ComparisonRow, by_component: Sequence[ComparisonRow]) -> str:
+    """What must be read before a verdict's numbers; empty where nothing must."""
+    dominance = dominance_text(dominance_of(results, row, by_component))
+    return prose(later_claim_text(later_claim(results, row)), dominance)
 
 
 def _by_part(results: StudyResults, metric: MetricFacts, components: Sequence[str]) -> list[ComparisonRow]:

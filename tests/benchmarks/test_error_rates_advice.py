@@ -54,7 +54,7 @@ def test_differences_have_the_deviation_and_correlation_that_are_told():
 
 
 def test_the_page_shows_every_kind_of_study_and_how_much_advice_costs():
-    lines = PAGE.split("### Advice followed, no effect", 1)[1].splitlines()
+    lines = PAGE.split("### Advice followed, no effect", 1)[1].split("\n### ")[0].splitlines()
     assert f"{STUDIES:,} studies" in lines[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.endswith(" |")][1:]
     assert [row[:2] for row in rows] == [

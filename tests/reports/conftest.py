@@ -266,6 +266,12 @@ def study_of() -> Callable[..., ResolvedStudy]:
 
 
 @pytest.fixture(scope="session")
+def record_of() -> Callable[..., Record]:
+    """The factory of a single record."""
+    return make_record
+
+
+@pytest.fixture(scope="session")
 def records_of() -> Callable[..., list[Record]]:
     """The factory of records."""
     return make_records

@@ -127,4 +127,9 @@ def test_a_study_whose_rule_is_over_is_told_of_that_instead():
 def test_where_no_number_helps_none_is_told():
     text = undecided_text(row_of([pair([0.0] * 8)]), 0.05)
     assert text == "More repeats cannot decide this at a difference of 0."
+    overlapping = undecided_text(row_of([pair(spread(8, 0.1), 1 / 3)]), 0.05)
+    assert overlapping.endswith(
+        "If the difference and its standard deviation stay as observed, more repeats cannot decide this: the splits "
+        "overlap too much; more groups could."
+    )
     assert undecided_text(row_of([pair(spread(8, 0.001))]), 0.05) == "It would take over 1000 more repeats."
