@@ -19,8 +19,9 @@ from experiments.scores.table import ScoreTable
 from experiments.scores.tidy import Tidy, tidy_scores
 from experiments.shown_path import near
 from mmcore import __version__
+from mmcore.data.sources.look_alikes import alike_groups
 from mmcore.errors import ScoresError, nearest
-from mmcore.language import say
+from mmcore.language import later, say
 from reports.cards.card import Card
 from reports.numbers import counted, listing, prose
 from reports.output.reading import Reading
@@ -127,7 +128,7 @@ def judge(
     name = f"judge-{_slug(table.name)}"
     first, why = _reference(reference, tidy, table)
     rows, repeats = _numbered(tidy, pairing)
-    notes = (*table.notes, *columns.guessed, *direction, *why, *_missing(tidy, columns), _how(pairing))
+    notes = (*table.notes, *columns.guessed, *direction, *why, *_missing(tidy, columns), *_alike(tidy), _how(pairing))
     request = Request(
         name=name,
         question=table.given.question
@@ -215,6 +216,20 @@ def _numbered(tidy: Tidy, pairing: Pairing) -> tuple[pd.DataFrame, tuple[str, ..
     numbered = rows.assign(repeat=[order[label] for label in rows["label"]]).drop(columns="label")
     plain = labels == [str(place) for place in range(len(labels))]
     return numbered, () if plain else tuple(labels)
+
+
+def _alike(tidy: Tidy) -> tuple[str, ...]:
+    """Names of arms, and of data sets, that differ in their writing alone: most likely they are one."""
+    notes = []
+    for role, text in (
+        ("arm", later("Arms whose names differ in their writing alone are compared as different ones: {names}.")),
+        ("component", later("Data sets whose names differ in their writing alone count as different ones: {names}.")),
+    ):
+        alike = alike_groups(tidy.rows[role]) if role in tidy.rows else []
+        if alike:
+            quoted = [listing([f"'{name}'" for name in names]) for names in alike]
+            notes.append(say(text, names="; ".join(quoted[:3])))
+    return tuple(notes)
 
 
 def _missing(tidy: Tidy, columns: Columns) -> tuple[str, ...]:

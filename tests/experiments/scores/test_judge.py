@@ -207,6 +207,14 @@ def test_a_wide_table_names_no_measure_so_its_direction_is_said(tmp_path, column
     assert not [text for text in turned.notes if text.startswith("Higher")]
 
 
+def test_names_that_differ_in_their_writing_alone_are_told(tmp_path):
+    frame = made({"mlp": 0.8, "cnn": 0.85, "MLP": 0.8}).assign(dataset=["Iris", "iris"] * 12)
+    notes = judge(frame, reference="cnn", by="dataset", out=tmp_path).notes
+    assert "Arms whose names differ in their writing alone are compared as different ones: 'MLP' and 'mlp'." in notes
+    assert "Data sets whose names differ in their writing alone count as different ones: 'Iris' and 'iris'." in notes
+    assert not [text for text in judge(made(TWO), out=tmp_path).notes if "writing" in text]
+
+
 def test_a_margin_makes_small_differences_equivalent(tmp_path):
     frame = made({"mlp": 0.8, "cnn": 0.801}, repeats=12)
     assert verdicts(judge(frame, margin=0.02, out=tmp_path)) == [("cnn", "equivalent")]
