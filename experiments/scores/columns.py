@@ -13,6 +13,7 @@ from experiments.scores.numbers import looks_numeric
 from experiments.scores.table import ScoreTable
 from mmcore.errors import ScoresError, nearest
 from mmcore.language import say
+from reports.numbers import listing
 
 ARM = (
     "arm", "model", "method", "system", "algorithm", "variant", "approach", "classifier", "estimator", "learner",
@@ -164,6 +165,9 @@ def _long(table: ScoreTable, asked: Wanted) -> Columns:
     if found["item"] is not None:
         guess("group", GROUP)
     guessed = (say("Columns were guessed: {guesses}.", guesses=" ".join(guesses)),) if guesses else ()
+    measures = [name for name in free() if (is_error(name) or is_gain(name)) and looks_numeric(table.cells(name))]
+    if asked.score is None and measures:
+        guessed += (say("Other columns of scores are not judged: {names} (--score).", names=listing(measures)),)
     # The first two were found or refused above.
     arm, score = str(found["arm"]), str(found["score"])
     return Columns(arm, score, found["repeat"], found["by"], found["item"], found["group"], guessed)

@@ -215,6 +215,14 @@ def test_names_that_differ_in_their_writing_alone_are_told(tmp_path):
     assert not [text for text in judge(made(TWO), out=tmp_path).notes if "writing" in text]
 
 
+def test_one_score_of_several_is_judged_and_the_others_are_named(tmp_path):
+    frame = made(TWO).assign(f1=0.5, test_loss=0.1, width=64)
+    told = "Other columns of scores are not judged: f1 and test_loss (--score)."
+    assert told in judge(frame, out=tmp_path).notes
+    # Whoever names a score knows of the others.
+    assert told not in judge(frame, score="accuracy", out=tmp_path).notes
+
+
 def test_a_margin_makes_small_differences_equivalent(tmp_path):
     frame = made({"mlp": 0.8, "cnn": 0.801}, repeats=12)
     assert verdicts(judge(frame, margin=0.02, out=tmp_path)) == [("cnn", "equivalent")]
