@@ -15,6 +15,8 @@ STEPS = ("epoch", "step", "global_step", "iteration", "iter", "training_step", "
 """Columns, in lower case, that count how far a training is; a column of repeats is hardly called so."""
 SIDES = ("train", "training", "val", "valid", "validation", "dev", "development", "eval", "test", "testing", "holdout")
 """Names of sides, in lower case, also with more behind them: ``test_ood``."""
+FOLDS = ("fold", "cv_fold", "cv", "kfold")
+"""Columns of folds, in lower case."""
 _SIDE_COLUMNS = ("split", "side", "set", "subset", "partition", "phase", "mode", "stage")
 NAMED = 5
 
@@ -55,13 +57,52 @@ def refuse_no_repeats(table: ScoreTable, within: Sequence[str], repeat: str | No
             raise _steps(table, name, alone=True)
 
 
-def what_differs(table: ScoreTable, free: Sequence[str]) -> ScoresError | None:
-    """Why rows of one repeat are several, where a column without a part says it: steps, or sides."""
+def what_differs(table: ScoreTable, repeat: str | None, free: Sequence[str]) -> ScoresError | None:
+    """Why rows of one repeat are several, where a column without a part says it: steps, sides, or folds.
+
+    Args:
+        repeat: the column of repeats. free: the columns without a part.
+    """
     steps = next((name for name in free if counts_steps(name)), None)
     if steps is not None:
         return _steps(table, steps, alone=False)
     sides = next((name for name in free if holds_sides(table, name)), None)
-    return None if sides is None else _sides(table, sides)
+    if sides is not None:
+        return _sides(table, sides)
+    if repeat is None:
+        return None
+    if repeat.lower() in FOLDS:
+        other = next((name for name in free if name.lower() in ("repeat", "rep", "seed", "run", "trial")), None)
+        return None if other is None else _folds(table, repeat, other)
+    fold = next((name for name in free if name.lower() in FOLDS), None)
+    return None if fold is None else _folds(table, fold, repeat)
+
+
+def refuse_folds_as_items(table: ScoreTable, item: str | None) -> None:
+    """Refuse folds as test items: a fold is a set of them, and the folds of another repeat are other sets.
+
+    Raises:
+        ScoresError: the column of items is one of folds.
+    """
+    if item is not None and item.lower() in FOLDS:
+        raise ScoresError(
+            "a fold is a split of the data, not a test item",
+            found=f"--item {item}",
+            where=table.source,
+            next_step=f"Say --repeat {item}, with one score of each arm in a fold",
+        )
+
+
+def _folds(table: ScoreTable, fold: str, other: str) -> ScoresError:
+    share = 1 / (table.distinct(fold) - 1) if table.distinct(fold) > 1 else 1.0
+    return ScoresError(
+        "an arm may have one score in a repeat, which is one split of the data",
+        found=f"column '{fold}' within column '{other}'",
+        where=table.source,
+        next_step=f"Where each {other} draws folds of its own, name each pair of {other} and {fold} in one column "
+        f"split, and judge with --repeat split --overlap {share:.3g}. Where all use the same folds, average to one "
+        f"score of an arm in a {fold}",
+    )
 
 
 def _curve(table: ScoreTable, within: Sequence[str], name: str) -> bool:

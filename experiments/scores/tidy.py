@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from experiments.scores.columns import Columns
-from experiments.scores.no_repeats import refuse_no_repeats, what_differs
+from experiments.scores.no_repeats import refuse_folds_as_items, refuse_no_repeats, what_differs
 from experiments.scores.numbers import MISSING, number_of
 from experiments.scores.table import ScoreTable
 from mmcore.errors import ScoresError
@@ -56,6 +56,7 @@ def tidy_scores(table: ScoreTable, columns: Columns) -> Tidy:
     """
     used = (columns.arm, columns.by, columns.score, columns.repeat, columns.item, columns.group)
     refuse_no_repeats(table, [name for name in used[:2] if name is not None], columns.repeat, used)
+    refuse_folds_as_items(table, columns.item)
     rows = pd.DataFrame({"arm": _names(table, columns.arm, "--arm")})
     for role, name in (("component", columns.by), ("item", columns.item), ("group", columns.group)):
         if name is not None:
@@ -150,7 +151,7 @@ def _refuse_again(table: ScoreTable, rows: pd.DataFrame, cells: list[str], colum
     )
     kept = {columns.arm, columns.repeat, columns.by, columns.item, columns.group, columns.score}
     free = [name for name in table.names if name not in kept and table.distinct(name) > 1]
-    if (why := what_differs(table, free)) is not None:
+    if (why := what_differs(table, columns.repeat, free)) is not None:
         raise why
     hint = f"; {'column' if len(free) == 1 else 'columns'} {listing(free[:NAMED])} may do so" if free else ""
     raise ScoresError(

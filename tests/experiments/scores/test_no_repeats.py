@@ -94,3 +94,24 @@ def test_splits_with_numbers_and_one_side_alone_are_read_as_ever(tmp_path):
     assert tidied(tmp_path / "t.csv", one)[1].repeat == "seed"
     alone = table("model,split,accuracy", [(arm, "test", 0.5 + 0.01 * k) for arm in "ab" for k in range(5)])
     assert tidied(tmp_path / "u.csv", alone)[1].repeat is None
+
+
+@pytest.mark.parametrize(("first", "asked"), [("repeat", {}), ("seed", {}), ("seed", {"repeat": "fold"})])
+def test_folds_within_repeats_are_no_items(tmp_path, first, asked):
+    """The folds of another repeat are other sets of items: as items they would be witnesses of what nobody saw."""
+    rows = [(arm, k, fold, 0.5) for arm in "ab" for k in range(3) for fold in range(5)]
+    text = table(f"model,{first},fold,accuracy", rows)
+    with pytest.raises(ScoresError) as refused:
+        tidied(tmp_path / "s.csv", text, **asked)
+    assert f"column 'fold' within column '{first}'" in str(refused.value)
+    assert "--repeat split --overlap 0.25." in refused.value.next_step
+    assert "average to one score of an arm in a fold" in refused.value.next_step
+    assert "--item" not in refused.value.next_step
+    with pytest.raises(ScoresError, match="a fold is a split of the data, not a test item"):
+        tidied(tmp_path / "s.csv", text, repeat=first, item="fold")
+
+
+def test_what_the_advice_says_about_folds_within_repeats_works(tmp_path):
+    rows = [(arm, f"{k}/{fold}", 0.5) for arm in "ab" for k in range(3) for fold in range(5)]
+    tidy, columns = tidied(tmp_path / "s.csv", table("model,split,accuracy", rows))
+    assert (columns.repeat, tidy.distinct("label")) == ("split", 15)
