@@ -76,6 +76,14 @@ class SpokenGroup(TyperGroup):
 
     context_class = SpokenContext
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a wrong choice is told without the name of the exception that pydantic made of it."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as problem:
+            problem.message = problem.message.removeprefix("Value error, ")
+            raise
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of this name, or None."""
         found = super().get_command(ctx, cmd_name)

@@ -116,12 +116,16 @@ def _cues(clip: Clip, found: Extracted, notes: list[str]) -> tuple[tuple[float, 
         return found.cues
 
 
+def _items(n: int) -> str:
+    return "1 item" if n == 1 else f"{n} items"
+
+
 def _wrote(written: Written) -> list[str]:
-    lines = [f"{written.items} items, {about(written.seconds)} of footage, a row each {STEP} s"]
+    lines = [f"{_items(written.items)}, {about(written.seconds)} of footage, a row each {STEP} s"]
     for modality, columns in written.columns.items():
         absent = written.absent[modality]
         lines.append(
-            f"{modality}: {columns} columns" + (f", absent in {absent} items" if absent else "")
+            f"{modality}: {columns} columns" + (f", absent in {_items(absent)}" if absent else "")
         )  # fmt: skip
     return [*lines, f"targets: {some(written.targets, 12)}"]
 

@@ -148,20 +148,25 @@ def time_notes(rows: Sequence[QualityRow]) -> list[str]:
     return notes
 
 
+def _items(rows: Sequence[QualityRow]) -> str:
+    """How many items, and the first of them."""
+    if len(rows) == 1:
+        return say("1 item ({name})", name=rows[0].item)
+    return say("{n} items (first {name})", n=len(rows), name=rows[0].item)
+
+
 def _repeated(have: Sequence[QualityRow]) -> str:
     repeated = [row for row in have if row.duplicate_times]
     if not repeated:
         return ""
     again = sum(row.duplicate_times for row in repeated)
     rows_there = sum(row.rows - row.no_time for row in repeated)
-    text = say(
-        "{n} of {rows} rows repeat a time in {items} items (first {first})",
-        n=again,
-        rows=rows_there,
-        items=len(repeated),
-        first=repeated[0].item,
-    )
+    text = say("{n} of {rows} rows repeat a time in {items}", n=again, rows=rows_there, items=_items(repeated))
     together = repeated[0].equal_times_pooled
+    if together == 1:
+        return say(
+            "{text}; 1 column pools them by its resample, the others read the last row of equal times", text=text
+        )
     if together:
         return say(
             "{text}; {n} columns pool them by their resample, the others read the last row of equal times",
@@ -184,17 +189,17 @@ def _faults(have: Sequence[QualityRow]) -> Iterator[str]:
         (
             attrgetter("overlaps"),
             later(
-                "{n} segments start before an earlier one has ended in {items} items (first {first}); of several the "
-                "one that started last is read"
+                "{n} segments start before an earlier one has ended in {items}; of several the one that started last "
+                "is read"
             ),
         ),
         (
             attrgetter("empty_segments"),
-            later("{n} segments do not end after their start in {items} items (first {first}), and are left out"),
+            later("{n} segments do not end after their start in {items}, and are left out"),
         ),
-        (attrgetter("no_time"), later("{n} rows have no time in {items} items (first {first}), and are left out")),
+        (attrgetter("no_time"), later("{n} rows have no time in {items}, and are left out")),
     )
     for count_of, text in faults:
         rows = [row for row in have if count_of(row)]
         if rows:
-            yield say(text, n=sum(count_of(row) for row in rows), items=len(rows), first=rows[0].item)
+            yield say(text, n=sum(count_of(row) for row in rows), items=_items(rows))

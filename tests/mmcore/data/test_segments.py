@@ -284,10 +284,10 @@ def test_faults_of_segments_are_counted_and_told(
     assert "1 segments are shorter than a step, lie between two steps and are not read" in row.warnings
     notes = [event.text for event in events if isinstance(event, Note)]
     for text in (
-        "sound: 1 segments start before an earlier one has ended in 1 items (first a); of several the one that started "
+        "sound: 1 segments start before an earlier one has ended in 1 item (a); of several the one that started "
         "last is read",
-        "sound: 1 segments do not end after their start in 1 items (first a), and are left out",
-        "sound: 2 rows have no time in 1 items (first a), and are left out",
+        "sound: 1 segments do not end after their start in 1 item (a), and are left out",
+        "sound: 2 rows have no time in 1 item (a), and are left out",
     ):
         assert text in notes
         assert text in time_notes(prepared.quality)
