@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmcore.data.checking import Checked, Problem
 from mmcore.language import later, say
+from mmcore.shell import argument
 from reports.numbers import counted
 
 LEVELS = (later("error"), later("warning"))
@@ -31,9 +32,9 @@ def check_text(checked: Checked, folder: Path) -> str:
         )
     )
     if checked.errors:
-        lines.append(say("Fix them, then run again: {command}", command=f"mmstudy data check {folder}"))
+        lines.append(say("Fix them, then run again: {command}", command=f"mmstudy data check {argument(folder)}"))
     else:
-        lines.append(say("Next: {command}", command=f"mmstudy data inspect {folder}"))
+        lines.append(say("Next: {command}", command=f"mmstudy data inspect {argument(folder)}"))
     return "\n".join(lines)
 
 

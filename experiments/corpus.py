@@ -107,7 +107,9 @@ class Corpus:
         """
         from mmcore.data.sources.frames import draft_corpus
 
-        draft = draft_corpus(items, modalities or {}, targets, name=name, step=step, reference=reference)
+        draft = draft_corpus(
+            items, {} if modalities is None else modalities, targets, name=name, step=step, reference=reference
+        )
         return cls.open(_place(draft, name, folder, home))
 
     @classmethod

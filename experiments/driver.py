@@ -388,7 +388,7 @@ def _prepare(request: Request, home: Home, display: Display) -> Path:
         store = prepare(folder, config, home.prepared, lambda e: display.say(getattr(e, "text", "")))
     if not fresh:
         # Building the store reports them too; a study that reuses a store must also report them.
-        for text in quality_notes(store.items, store.quality):
+        for text in quality_notes(store):
             display.say(text)
     if store.content != request.content:
         raise CorpusError(

@@ -10,6 +10,7 @@ from mmcore.data.guess.corpus import CorpusGuess, Modality
 from mmcore.data.guess.targets import TargetGuess
 from mmcore.data.guess.times import ASK, Timing
 from mmcore.language import say, shown
+from mmcore.shell import argument
 from reports.lines import padded, wrapped
 from reports.numbers import counted
 
@@ -64,8 +65,8 @@ def guess_text(guess: CorpusGuess, folder: Path) -> str:
         if questions
         else say("Next (any guess can be corrected in corpus.yaml)"),
     ]
-    lines += [f"  mmstudy data check {folder}", f"  mmstudy data inspect {folder}"]
-    lines += [f"  mmstudy run modalities --corpus {folder}"]
+    lines += [f"  mmstudy data check {argument(folder)}", f"  mmstudy data inspect {argument(folder)}"]
+    lines += [f"  mmstudy run modalities --corpus {argument(folder)}"]
     return "\n".join(lines)
 
 

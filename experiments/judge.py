@@ -13,15 +13,16 @@ import pandas as pd
 from experiments.home import Home
 from experiments.report_place import place_for
 from experiments.score_sources import read_scores
-from experiments.scores.columns import Columns, Wanted, columns_of, is_error
+from experiments.scores.columns import Columns, Wanted, columns_of, is_error, is_gain
 from experiments.scores.numbers import number_of
 from experiments.scores.pairing import Pairing, pairing_of
 from experiments.scores.table import ScoreTable
 from experiments.scores.tidy import Tidy, tidy_scores
 from experiments.shown_path import near
 from mmcore import __version__
+from mmcore.data.sources.look_alikes import alike_groups
 from mmcore.errors import ScoresError, nearest
-from mmcore.language import say
+from mmcore.language import later, say
 from reports.cards.card import Card
 from reports.numbers import counted, listing, prose
 from reports.output.reading import Reading
@@ -124,12 +125,12 @@ def judge(
     table, columns = columns_of(table, asked)
     tidy = tidy_scores(table, columns)
     pairing = pairing_of(table, tidy, columns, paired=paired, overlap=overlap, shared=shared_items)
-    lower = _lower(lower_is_better, columns, table)
+    lower, direction = _lower(lower_is_better, columns, table)
     name = f"judge-{_slug(table.name)}"
     folder = place_for(None if out is None else Path(out), place, name)
     first, why = _reference(reference, tidy, table)
     rows, repeats = _numbered(tidy, pairing)
-    notes = (*table.notes, *columns.guessed, *why, *_missing(tidy, columns), _how(pairing))
+    notes = (*table.notes, *columns.guessed, *direction, *why, *_missing(tidy, columns), *_alike(tidy), _how(pairing))
     request = Request(
         name=name,
         question=table.given.question
@@ -167,19 +168,20 @@ def _refuse_options(margin: float | None, alpha: float | None, overlap: float | 
         )
 
 
-def _lower(asked: bool | None, columns: Columns, table: ScoreTable) -> bool:
-    """The direction, which a name such as rmse puts in doubt."""
-    if asked is not None:
-        return asked
-    if table.given.lower_is_better is not None:
-        return table.given.lower_is_better
+def _lower(asked: bool | None, columns: Columns, table: ScoreTable) -> tuple[bool, tuple[str, ...]]:
+    """Whether less is better, and what to say where that is a guess; a name such as rmse puts it in doubt."""
+    known = table.given.lower_is_better if asked is None else asked
+    if known is not None:
+        return known, ()
     if is_error(columns.score):
         raise ScoresError(
             "it must be said whether a low score is good", expected="--lower-is-better or --higher-is-better",
             found=f"a score called '{columns.score}'", where=table.source,
             next_step="Say --higher-is-better where it was negated",
         )  # fmt: skip
-    return False
+    if columns.named and is_gain(columns.score):
+        return False, ()
+    return False, (say("Higher {score} counts as better (--lower-is-better).", score=columns.score),)
 
 
 def _reference(asked: str | None, tidy: Tidy, table: ScoreTable) -> tuple[str, tuple[str, ...]]:
@@ -215,6 +217,20 @@ def _numbered(tidy: Tidy, pairing: Pairing) -> tuple[pd.DataFrame, tuple[str, ..
     numbered = rows.assign(repeat=[order[label] for label in rows["label"]]).drop(columns="label")
     plain = labels == [str(place) for place in range(len(labels))]
     return numbered, () if plain else tuple(labels)
+
+
+def _alike(tidy: Tidy) -> tuple[str, ...]:
+    """Names of arms, and of data sets, that differ in their writing alone: most likely they are one."""
+    notes = []
+    for role, text in (
+        ("arm", later("Arms whose names differ in their writing alone are compared as different ones: {names}.")),
+        ("component", later("Data sets whose names differ in their writing alone count as different ones: {names}.")),
+    ):
+        alike = alike_groups(tidy.rows[role]) if role in tidy.rows else []
+        if alike:
+            quoted = [listing([f"'{name}'" for name in names]) for names in alike]
+            notes.append(say(text, names="; ".join(quoted[:3])))
+    return tuple(notes)
 
 
 def _missing(tidy: Tidy, columns: Columns) -> tuple[str, ...]:

@@ -39,10 +39,11 @@ class Cost:
     @property
     def text(self) -> str:
         """In one sentence."""
+        items = say("the test item") if self.items == 1 else say("the {n} test items", n=self.items)
         return say(
             "With weights of 8 bits the file has {small_bytes:,} bytes in place of {whole_bytes:,}, and {metric} on "
-            "the {items} test items of this repeat is {small:.4f} in place of {whole:.4f}.",
-            **asdict(self),
+            "{items} of this repeat is {small:.4f} in place of {whole:.4f}.",
+            **{**asdict(self), "items": items},
         )
 
 

@@ -16,6 +16,7 @@ from experiments.foreign.facts import judged
 from experiments.home import Home
 from experiments.many_records import load_records
 from experiments.mirror import Mirror
+from experiments.planning.earlier import corpus_changed
 from experiments.planning.plan import AnyPlan, plans_models
 from experiments.planning.request import AnyRequest, Request, has_runner, trains_itself
 from experiments.records import read_record
@@ -51,7 +52,7 @@ def load_results(todo: AnyPlan, home: Home) -> StudyResults:
         raise RecordError(
             f"study '{request.study.name}' has no finished run yet",
             where=str(home.runs),
-            next_step=f"Start it: {rebuild_command(request, home, 'run')}",
+            next_step=how_to_start(request, home),
         )
     results = tidy(request.study, collected, quality, _origin(request, home), foreign)
     results = replace(results, earlier_looks=remembered_looks(todo, home))
@@ -70,6 +71,16 @@ def _records(todo: AnyPlan, home: Home) -> list[Record]:
     found = [(run, read_record(folder)) for run, folder in folders]
     # One training may serve arms of several names; here it is the arm of this study.
     return [replace(record, arm=run.arm) for run, record in found if record is not None]
+
+
+def how_to_start(request: AnyRequest, home: Home) -> str:
+    """The next step where no run is found: it was not started, or with other options than these."""
+    why = (
+        "The corpus has changed since the study's report was written"
+        if corpus_changed(request, home)
+        else "Give the options that it was run with, such as --corpus, --repeats or --set"
+    )
+    return f"{why}. Start it: {rebuild_command(request, home, 'run')}"
 
 
 def rebuild_command(request: AnyRequest, home: Home, verb: str = "report") -> str:

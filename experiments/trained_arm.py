@@ -19,6 +19,7 @@ from experiments.planning.plan import plan
 from experiments.planning.request import Options, PlannedRun, Request
 from experiments.predictions import Predictions, Written, frames_of, write_blocks
 from experiments.records import read_record
+from experiments.results import how_to_start
 from mmcore.config import RunConfig
 from mmcore.data.sources.writing import write_items, write_table, write_yaml
 from mmcore.errors import CorpusError, RecordError, StudyError, nearest
@@ -166,7 +167,7 @@ def trained_arm(name: str, home: Home, options: Options, arm: str) -> TrainedArm
         raise RecordError(
             f"arm '{arm}' of study '{request.study.name}' has no finished run yet",
             where=str(home.runs),
-            next_step=f"Start it: mmstudy run {name}",
+            next_step=how_to_start(request, home),
         )
     return TrainedArm(request, home, arm, runs)
 

@@ -58,7 +58,7 @@ class MMStudyError(Exception):
         if self.found is not None:
             text += f"; found {self.found}"
         if self.next_step is not None:
-            text += f". {self.next_step}"
+            text += f"{'' if text.endswith('?') else '.'} {self.next_step}"
         return text
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -151,9 +151,27 @@ def nearest(name: str, choices: list[str] | tuple[str, ...]) -> str:
     """
     import difflib
 
-    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    # Whoever writes MLP for mlp means it, whatever else is close.
+    plain = {choice.casefold(): choice for choice in reversed(choices)}
+    close = [plain[found] for found in difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.5)]
     listing = "Valid: " + ", ".join(choices) if choices else "There is none to choose from"
     return f"Did you mean '{close[0]}'? {listing}" if close else listing
+
+
+def not_utf8(error: UnicodeDecodeError) -> tuple[str, int]:
+    """What is wrong with a text in another encoding, and on which line, from 1.
+
+    Args:
+        error: of decoding the whole file.
+
+    Example:
+        >>> try:
+        ...     b"a\\nb\\xe4".decode()
+        ... except UnicodeDecodeError as error:
+        ...     print(not_utf8(error))
+        ('the byte 0xe4', 2)
+    """
+    return f"the byte 0x{error.object[error.start]:02x}", error.object[: error.start].count(10) + 1
 
 
 def quoting(kind: str, found: object) -> str | None:

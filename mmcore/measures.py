@@ -28,6 +28,7 @@ class Measure:
         unit: ``""`` for pure numbers; ``"original"`` for the parameter's own unit.
         kinds: the kinds of parameters that it can be computed for.
         whole: how components combine into one number; None where they cannot (different units).
+        limit: no value lies further from 0; None: there is no such limit.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Measure:
     unit: str = ""
     kinds: tuple[str, ...] = ("continuous", "binary", "categorical")
     whole: Literal["mean", "sum"] | None = "mean"
+    limit: float | None = None
 
 
 _CLASSES = ("binary", "categorical")
@@ -53,6 +55,7 @@ MEASURES: dict[str, Measure] = {
                 "no better, −1 is infinitely worse. Above 0 it is the share of the naive loss that the model removes; "
                 "below 0, minus the share of its own loss that the naive prediction would remove."
             ),
+            limit=1,
         ),
         Measure(
             "relative_skill",
@@ -76,6 +79,7 @@ MEASURES: dict[str, Measure] = {
             later("F1"),
             later("Harmonic mean of precision and recall at a threshold of one half."),
             kinds=("binary",),
+            limit=1,
         ),
         Measure(
             "average_precision",
@@ -83,6 +87,7 @@ MEASURES: dict[str, Measure] = {
             later("average precision"),
             later("Area under the precision-recall curve: how well the predicted probabilities rank the true cases."),
             kinds=("binary",),
+            limit=1,
         ),
         Measure(
             "accuracy",
@@ -90,6 +95,7 @@ MEASURES: dict[str, Measure] = {
             later("accuracy"),
             later("Share of predictions that name the right class."),
             kinds=_CLASSES,
+            limit=1,
         ),
         Measure(
             "balanced_accuracy",
@@ -97,6 +103,7 @@ MEASURES: dict[str, Measure] = {
             later("balanced accuracy"),
             later("Share of right predictions, each class counting the same however rare it is."),
             kinds=_CLASSES,
+            limit=1,
         ),
         Measure(
             "macro_f1",
@@ -104,6 +111,7 @@ MEASURES: dict[str, Measure] = {
             later("macro-F1"),
             later("F1 of each class, averaged so that every class counts the same."),
             kinds=_CLASSES,
+            limit=1,
         ),
         Measure(
             "log_loss",

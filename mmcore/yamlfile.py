@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from mmcore.errors import MMStudyError
+from mmcore.errors import MMStudyError, not_utf8
 from mmcore.files import found_by_system, next_step_of, read_bytes
 
 Place = tuple[str | int, ...]
@@ -184,10 +184,10 @@ def read_yaml(path: Path, error: type[MMStudyError]) -> YamlFile:
             next_step=next_step_of(path, problem),
         ) from None  # fmt: skip
     except UnicodeDecodeError as problem:
-        line = problem.object[: problem.start].count(b"\n") + 1
+        byte, line = not_utf8(problem)
         raise error(
             "the file cannot be read as UTF-8 text",
-            found=f"the byte 0x{problem.object[problem.start]:02x}",
+            found=byte,
             where=f"{path}:{line}",
             next_step="Save it as UTF-8",
         ) from None
@@ -247,8 +247,7 @@ def _read(
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         raise error(
-            "this is not valid YAML",
-            found=problem.problem,
+            f"this is not valid YAML: {problem.problem}",
             where=at(mark.line + 1 if mark else 1),
             next_step="Check indentation, colons and quotes on this line and the one above"
             if numbered

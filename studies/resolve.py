@@ -29,6 +29,7 @@ from studies.rules import (
     refuse_keyword,
     refuse_machine,
     refuse_many,
+    refuse_margin,
     refuse_twice,
     refuse_unlike,
 )
@@ -135,6 +136,7 @@ def resolve(
             )
     base = [config({}, pointer(written, ("base",)))] if study.search else []
     refuse_endless(study.analyses, [*(arm.config for arm in arms), *base], schema, written)
+    refuse_margin(study.margin, own, written)
     yardstick = own if metric is None else _metric(metric, root, schema, "--metric")
     chosen = settled(repeats, study.repeats, preset.repeats if preset else None)
     if chosen is None:

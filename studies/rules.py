@@ -13,6 +13,7 @@ from mmcore.config.custom import Custom
 from mmcore.errors import ConfigError, StudyError, nearest
 from mmcore.fingerprint import fingerprint, identity
 from mmcore.limits import MOST_SETTINGS
+from mmcore.measures import Metric
 from mmcore.schema import CorpusSchema
 from mmcore.task import resolve_task
 from mmcore.yamlfile import Place, YamlFile
@@ -82,6 +83,24 @@ def refuse_many(number: int, what: str, most: int, where: str) -> None:
             where=where,
             next_step="Take fewer arms or repeats, or make several studies",
         )
+
+
+def refuse_margin(margin: float | None, metric: Metric, written: YamlFile) -> None:
+    """Refuse a margin that no difference could leave, such as one in percent: it would call any two arms equivalent.
+
+    Raises:
+        StudyError: the metric has a limit, and ``margin`` is not below it.
+    """
+    limit = metric.measure.limit
+    if margin is None or limit is None or margin < limit:
+        return
+    raise StudyError(
+        f"margin: differences of {metric.name} within the margin count as none, so it must be a small one",
+        expected=f"a number below {limit:g}",
+        found=f"{margin:g}",
+        next_step=f"Write it in the unit of the metric: {margin / 100:g} for {margin:g} points of a hundred",
+        where=written.where(("margin",)),
+    )
 
 
 def refuse_machine(overrides: Overrides, where: Where) -> None:

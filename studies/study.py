@@ -18,7 +18,7 @@ from mmcore.names import refuse_torn_text
 from mmcore.yamlfile import Place, YamlFile, read_yaml
 from studies.design import DESIGNS, Design, illegal
 from studies.matching import Match
-from studies.repeats import Counted, Repeats, Sequential
+from studies.repeats import Counted, Repeats, Sequential, parse_repeats
 from studies.runner import CommandRunner, FunctionRunner, Runner
 from studies.search.block import Budget, Confirm, Search
 from studies.search.space import KNOBS
@@ -88,7 +88,8 @@ class Study(Frozen, metaclass=_Explained):
     """Bring all arms to the reference's size: ``parameters``, ``flops``, or a mapping; see studies/matching.py."""
     repeats: Repeats | None = None
     """Repeats of every arm; ``{min: 6, max: 30, stop: decided}`` adds them where nothing is decided yet, and ``first``
-    numbers them from another one than 0, see studies/repeats.py; None: the preset's."""
+    numbers them from another one than 0, see studies/repeats.py. Or text as on the command line: ``6..30``, ``10@100``.
+    None: the preset's."""
     metric: Text | None = None
     """The yardstick: a measure, or COMPONENT/MEASURE. It also chooses each run's epoch (``training.select``), and a
     search looks for it; None: the task's own, skill, and for labels with classes balanced accuracy."""
@@ -101,6 +102,11 @@ class Study(Frozen, metaclass=_Explained):
     """Differences of the metric within ± margin count as none; None: equivalence is not asked."""
     alpha: Annotated[float, Field(ge=1e-9, lt=0.5)] = 0.05
     """Accepted rate of a false "better" or "worse" over a family of comparisons."""
+
+    @field_validator("repeats", mode="before")
+    @classmethod
+    def _as_on_the_command_line(cls, value: Any) -> Any:
+        return parse_repeats(value) if isinstance(value, str) else value
 
     @field_validator("design", mode="before")
     @classmethod

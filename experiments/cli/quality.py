@@ -54,10 +54,14 @@ def quality_text(store: Prepared, items: bool = False) -> str:
         lines += ["", *_quality_table([asdict(row) for row in store.quality], leave_out=hidden)]
     from mmcore.data.alike import likeness_notes
     from mmcore.data.timing import time_notes
+    from mmcore.data.unknown import unknown_in
 
     notes = time_notes(store.quality)
     if notes:
         lines += ["", say("times"), *(f"  {text}" for text in notes)]
+    unknown = unknown_in(store)
+    if unknown:
+        lines += ["", say("columns without a value"), *(f"  {text}" for text in unknown)]
     cut = cut_text(store, window_of(DataConfig(), store))
     if cut is not None:
         lines += ["", say("windows"), f"  {cut}"]
@@ -125,9 +129,13 @@ def _lengths(store: Prepared) -> str:
     """Lengths of items in steps, and on the clock unless rows are steps."""
     step, lengths = store.schema.step, lengths_of(store)
     steps = lengths_text(lengths)
+    if step is None and lengths.shortest == lengths.longest:
+        return say("length of every item: {steps:,} steps", steps=lengths.longest)
     if step is None:
         return say("length of an item: {lengths} steps", lengths=steps)
     low, high = lengths.shortest * step, lengths.longest * step
+    if lengths.shortest == lengths.longest:
+        return say("length of every item: {steps:,} steps, {seconds:.4g} s", steps=lengths.longest, seconds=high)
     return say("length of an item: {lengths} steps, {low:.4g} to {high:.4g} s", lengths=steps, low=low, high=high)
 
 
@@ -138,7 +146,7 @@ def _remarks(row: QualityRow) -> list[str]:
     """What a person should know of an item's stream, beyond counts of missing cells."""
     texts = list(row.warnings)
     if row.constant_columns and row.rows > 1:
-        names = ", ".join(row.constant_names)
+        names = ", ".join(row.constant_names) + (", …" if row.constant_columns > len(row.constant_names) else "")
         one = row.constant_columns == 1
         texts.append(
             say("column {names} never changes", names=names)

@@ -7,16 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmcore.data.file_kinds import FOOTAGE
 from mmcore.data.guess.subtitles import read_subtitles
 from mmcore.data.sources.folder import check_item_name
-from mmcore.errors import CorpusError
+from mmcore.errors import CorpusError, not_utf8
 from mmcore.names import nfc, refuse_torn_text
 
-SUFFIXES = frozenset({
-    ".3gp", ".aac", ".ac3", ".aif", ".aiff", ".avi", ".flac", ".flv", ".m2ts", ".m4a", ".m4v", ".mka", ".mkv", ".mov",
-    ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".oga", ".ogg", ".ogv", ".opus", ".ts", ".vob", ".wav", ".webm",
-    ".wma", ".wmv",
-})  # fmt: skip
+SUFFIXES = FOOTAGE
 """Of files that are taken for footage, in small letters."""
 SUBTITLES = (".srt", ".vtt")
 
@@ -95,8 +92,9 @@ def cues_beside(path: Path) -> tuple[tuple[float, float], ...]:
     try:
         table = read_subtitles(path)
     except UnicodeDecodeError as error:
+        byte, line = not_utf8(error)
         raise CorpusError(
-            "subtitles must be UTF-8", found=str(error)[:100], next_step="Save them as UTF-8", where=str(path)
+            "subtitles must be UTF-8", found=byte, next_step="Save them as UTF-8", where=f"{path}:{line}"
         ) from None
     rows = zip(table["start"], table["end"], table["text"], strict=True)
     return tuple((float(start), float(end)) for start, end, text in rows if str(text).strip())

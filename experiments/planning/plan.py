@@ -11,6 +11,7 @@ from typing_extensions import TypeIs
 
 from experiments.home import Home
 from experiments.launchers.choose import share
+from experiments.planning.earlier import corpus_changed, earlier_texts, trained_by
 from experiments.planning.estimate import Estimate, Estimator
 from experiments.planning.foreign import ForeignEstimator
 from experiments.planning.memory import needed_by
@@ -29,11 +30,11 @@ from experiments.planning.search import PlannedSearch, planned_searches, trials_
 from experiments.planning.stages import REPORT, TRAIN, Outlook, Part, Stage, outlook, search_stage
 from experiments.planning.study_stages import report_guess, stages_of
 from experiments.planning.timings import Stopwatch
-from experiments.records import RECORD, answer_path, epochs_trained, is_locked, read_head
+from experiments.records import answer_path, epochs_trained, is_locked, read_head
 from experiments.shown_path import near
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.files import BrokenFile
-from mmcore.fingerprint import NUMERICS, fingerprint, foreign_fingerprint, numerics, runs_of, training_fingerprint
+from mmcore.fingerprint import fingerprint, foreign_fingerprint, training_fingerprint
 from mmcore.language import say
 from mmcore.record import Head
 from reports.cards.card import Card, Grid, Line
@@ -68,6 +69,7 @@ class Plan(Shown, Generic[Config]):
         timed: whether there is any ground for an estimate; else all seconds of training are 0.
         packs: the open runs as jobs, where ``--pack`` was given; else ().
         earlier: the latest version of the numerics that has trained runs which are to do now; None if none has.
+        changed: whether the corpus held other data when the study's report was written, and no run is done with these.
     """
 
     request: Request[Config]
@@ -84,6 +86,7 @@ class Plan(Shown, Generic[Config]):
     timed: bool = True
     packs: tuple[Packed, ...] = ()
     earlier: int | None = None
+    changed: bool = False
 
     @property
     def seconds(self) -> float:
@@ -101,18 +104,8 @@ class Plan(Shown, Generic[Config]):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Says that runs of an earlier version of the numerics are trained again; () if there are none."""
-        if self.earlier is None:
-            return ()
-        return (
-            say(
-                "runs of this study were trained with version {earlier} of the numerics. This version of mmstudy "
-                "computes with version {now}, whose results differ: they are not mixed, and such runs are trained "
-                "again. The old ones stay in the home; mmstudy report STUDY --numerics {earlier} reports on them",
-                earlier=self.earlier,
-                now=NUMERICS,
-            ),
-        )
+        """Says that runs which seemed finished are trained again, and why; () if there are none."""
+        return earlier_texts(self.earlier, self.changed)
 
     def card(self) -> Card:
         """What is to be done, for how long, and each arm's runs."""
@@ -251,24 +244,9 @@ def _of_models(request: Request, home: Home, estimator: Estimator | None) -> Pla
         most,
         searches,
         packs=packs_in(now),
-        earlier=_trained_by(runs, request, home),
+        earlier=trained_by(runs, request, home),
+        changed=not any(run.state == "done" for run in runs) and corpus_changed(request, home),
     )
-
-
-_ASKED = 200
-"""Runs of which it is asked whether an earlier version trained them: one is enough, and a plan may have thousands."""
-
-
-def _trained_by(runs: Sequence[PlannedRun], request: Request, home: Home) -> int | None:
-    """The latest version of the numerics before this one that has finished a run which is to do."""
-    todo = [run.config for run in runs if run.state == "to do"][:_ASKED]
-    if request.content is None or not todo or not home.runs.is_dir():
-        return None
-    for version in range(numerics() - 1, 0, -1):
-        with runs_of(version):
-            if any((home.run(fingerprint(config, request.content)) / RECORD).exists() for config in todo):
-                return version
-    return None
 
 
 def _of_training_code(request: Request[ForeignConfig], home: Home) -> Plan[ForeignConfig]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from experiments.scores.no_repeats import counts_steps, holds_sides
 from experiments.scores.numbers import looks_numeric
 from experiments.scores.table import ScoreTable
 from mmcore.errors import ScoresError, nearest
 from mmcore.language import say
+from reports.numbers import listing
 
 ARM = (
     "arm", "model", "method", "system", "algorithm", "variant", "approach", "classifier", "estimator", "learner",
@@ -33,7 +35,14 @@ LOWER = (
     "loss", "error", "rmse", "mse", "mae", "mape", "perplexity", "ppl", "wer", "cer", "eer", "fid", "log_loss", "nll",
     "error_rate", "bpc", "brier",
 )  # fmt: skip
-"""Names of measures of which less is better: their direction is never taken for granted."""
+"""Names of measures of which less is better, by which a column of scores is found."""
+LOWER_WORDS = frozenset((
+    *LOWER, "losses", "errors", "err", "smape", "der", "kid", "ece", "entropy", "divergence", "kl", "distance", "cost",
+    "time", "runtime", "latency", "duration", "seconds", "regret", "deviation", "misclassified", "misclassification",
+))  # fmt: skip
+"""Words in a measure's name which say that less is better: its direction is never taken for granted."""
+NEUTRAL = ("metric", "value", "result", "return")
+"""Usual names of scores that say nothing of their direction."""
 ROLES = {"arm": ARM, "repeat": REPEAT, "by": BY, "item": ITEM, "group": GROUP}
 OPTIONS = {"arm": "--arm", "repeat": "--repeat", "score": "--score", "by": "--by", "item": "--item", "group": "--group"}
 _NUMBERED = re.compile(r"^(?:(seed|fold|run|repeat|rep|split|trial|r|s)[ _-]?)?(\d+)$", re.IGNORECASE)
@@ -45,6 +54,7 @@ class Columns:
 
     Args:
         guessed: how columns that were not asked for were found, one sentence each.
+        named: whether the table says what its scores are; a wide one does not.
     """
 
     arm: str
@@ -54,6 +64,7 @@ class Columns:
     item: str | None = None
     group: str | None = None
     guessed: tuple[str, ...] = field(default=())
+    named: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,7 @@ def columns_of(table: ScoreTable, asked: Wanted) -> tuple[ScoreTable, Columns]:
     if wide is not None:
         table, asked, guess_text = wide
         found = _long(table, asked)
-        return table, replace(found, guessed=(guess_text, *found.guessed))
+        return table, replace(found, guessed=(guess_text, *found.guessed), named=False)
     return table, _long(table, asked)
 
 
@@ -122,7 +133,7 @@ def _long(table: ScoreTable, asked: Wanted) -> Columns:
             guesses.append(f"{OPTIONS[role]} {name}")
 
     guess("arm", ARM)
-    guess("repeat", REPEAT)
+    guess("repeat", [name for name in REPEAT if not _no_repeat(table, free(), name)])
     guess("score", (*HIGHER, *LOWER))
     if found["score"] is None:
         numeric = [name for name in free() if looks_numeric(table.cells(name))]
@@ -130,7 +141,7 @@ def _long(table: ScoreTable, asked: Wanted) -> Columns:
             raise ScoresError(
                 "it must be clear which column holds the scores",
                 expected="--score COLUMN", found=", ".join(numeric) or "no column of numbers", where=table.source,
-                next_step=f"For example --score {numeric[0]}" if numeric else "Add a column of scores",
+                next_step=_how_to_name(numeric, found),
             )  # fmt: skip
         found["score"] = numeric[0]
         guesses.append(f"--score {numeric[0]}")
@@ -154,15 +165,38 @@ def _long(table: ScoreTable, asked: Wanted) -> Columns:
     if found["item"] is not None:
         guess("group", GROUP)
     guessed = (say("Columns were guessed: {guesses}.", guesses=" ".join(guesses)),) if guesses else ()
+    measures = [name for name in free() if (is_error(name) or is_gain(name)) and looks_numeric(table.cells(name))]
+    if asked.score is None and measures:
+        guessed += (say("Other columns of scores are not judged: {names} (--score).", names=listing(measures)),)
     # The first two were found or refused above.
     arm, score = str(found["arm"]), str(found["score"])
     return Columns(arm, score, found["repeat"], found["by"], found["item"], found["group"], guessed)
+
+
+def _how_to_name(numeric: list[str], found: Mapping[str, str | None]) -> str:
+    """What to do about several columns of numbers: they may be one score each, or parts of a wide table."""
+    if not numeric:
+        return "Add a column of scores"
+    if len(numeric) > 1 and found["arm"] is None and found["by"] is None:
+        return (
+            f"For example --score {numeric[0]}. If the columns are models, name the column of repeats, such as seed; a "
+            "table with one score of each model on each data set has no repeats, so it shows nothing about one data set"
+        )
+    if len(numeric) > 1:
+        return f"For example --score {numeric[0]}. If the columns are repeats, call them seed0, seed1, …"
+    return f"For example --score {numeric[0]}"
 
 
 def _named(columns: Collection[str], names: Sequence[str]) -> str | None:
     """The column whose name comes first among the usual ones."""
     plain = {_plain(column): column for column in reversed(list(columns))}
     return next((plain[name] for name in names if name in plain), None)
+
+
+def _no_repeat(table: ScoreTable, columns: Collection[str], name: str) -> bool:
+    """Whether the column of this usual name counts steps of a training, or holds sides of a split."""
+    column = _named(columns, [name])
+    return column is not None and (counts_steps(name) or holds_sides(table, column))
 
 
 def _plain(column: str) -> str:
@@ -175,11 +209,22 @@ def is_error(column: str) -> bool:
     """Whether a measure's name says that less is better.
 
     Example:
-        >>> is_error("test_rmse"), is_error("accuracy")
+        >>> is_error("test_rmse"), is_error("error_pct"), is_error("accuracy")
+        (True, True, False)
+    """
+    return not LOWER_WORDS.isdisjoint(_plain(column).split("_"))
+
+
+def is_gain(column: str) -> bool:
+    """Whether a measure's name says that more is better. Of a name that says neither, nothing is known.
+
+    Example:
+        >>> is_gain("val_acc"), is_gain("kappa")
         (True, False)
     """
     plain = _plain(column)
-    return plain in LOWER or any(plain.endswith(f"_{name}") for name in LOWER)
+    words = set(HIGHER) - set(NEUTRAL)
+    return plain in words or not words.isdisjoint(plain.split("_"))
 
 
 def _wide(table: ScoreTable, asked: Wanted) -> tuple[ScoreTable, Wanted, str] | None:

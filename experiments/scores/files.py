@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from experiments.scores.numbers import MISSING
 from experiments.scores.table import ScoreTable
-from mmcore.errors import ScoresError
+from mmcore.data.file_kinds import SPREADSHEETS
+from mmcore.errors import ScoresError, not_utf8
 from mmcore.files import read_bytes, refuse_special
 from mmcore.language import say
 
@@ -57,7 +58,7 @@ def read_file(path: Path) -> ScoreTable:
         case _:
             raise ScoresError(
                 "the ending of a file says how to read it", expected=", ".join(KINDS), found=path.name,
-                next_step="Rename it, or write the scores as CSV",
+                next_step="Save its sheet as CSV" if kind in SPREADSHEETS else "Rename it, or write the scores as CSV",
             )  # fmt: skip
     if not len(table.rows):
         raise ScoresError("a file of scores must have rows", found="none", where=str(path))
@@ -87,8 +88,9 @@ def _text(path: Path) -> str:
                 raise OSError(errno.EFBIG, f"more than {MOST_BYTES:,} bytes once it is unpacked", str(path))
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
+        byte, line = not_utf8(problem)
         raise ScoresError(
-            "a file of scores must be UTF-8 text", found=str(problem), where=str(path), next_step="Save it as UTF-8"
+            "a file of scores must be UTF-8 text", found=byte, where=f"{path}:{line}", next_step="Save it as UTF-8"
         ) from None
     except (OSError, EOFError) as problem:
         raise ScoresError("a file of scores must be readable", found=str(problem), where=str(path)) from None
@@ -100,11 +102,16 @@ def _delimited(path: Path, delimiter: str | None) -> ScoreTable:
     if delimiter is None:
         # The character that the header has most of: a comma, unless there is none.
         delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines: list[tuple[int, list[str]]] = []
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        lines = [(reader.line_num, row) for row in reader]
+        lines.extend((reader.line_num, row) for row in reader)
     except csv.Error as problem:
-        raise ScoresError("a CSV file must be well formed", found=str(problem), where=str(path)) from None
+        # The row that is broken begins behind the last whole one; a quote that stays open swallows the rest.
+        raise ScoresError(
+            "a CSV file must be well formed", found=str(problem),
+            where=f"{path}:{lines[-1][0] + 1 if lines else 1}", next_step="Look for a quote that is not closed there",
+        ) from None  # fmt: skip
     rows = [(number, row) for number, row in lines if any(cell.strip() for cell in row)]
     if not rows:
         raise ScoresError("a file of scores must have rows", found="none", where=str(path))
@@ -115,11 +122,17 @@ def _delimited(path: Path, delimiter: str | None) -> ScoreTable:
             raise ScoresError(
                 "every row must have as many cells as the header",
                 expected=str(len(header)), found=str(len(row)), where=f"{path}:{number}",
-                next_step="Put names that contain the separator in quotes",
+                next_step=_extra_cells(row) if len(row) > len(header) else "Add a cell, empty where there is no value",
             )  # fmt: skip
     table = pd.DataFrame([[cell.strip() for cell in row] for _, row in rows[1:]], columns=header, dtype=object)
     notes = () if delimiter == "," else _point_commas(table)
     return ScoreTable(table, short_name(path), str(path), tuple(number for number, _ in rows[1:]), notes=notes)
+
+
+def _extra_cells(row: list[str]) -> str:
+    if sum(cell.strip().isdigit() for cell in row) > 1:
+        return "A decimal comma splits a number in two: write points, or separate cells by semicolons"
+    return "Put names that contain the separator in quotes"
 
 
 def _point_commas(table: pd.DataFrame) -> tuple[str, ...]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from experiments.scores.columns import Columns
+from experiments.scores.no_repeats import FOLDS
 from experiments.scores.table import ScoreTable
 from experiments.scores.tidy import Tidy
 from mmcore.errors import ScoresError
 from mmcore.language import say
 from reports.numbers import counted, listing, number, prose
 
-FOLDS = ("fold", "cv_fold", "cv", "kfold")
 SPLITS = (*FOLDS, "split", "partition", "split_id", "split_seed")
 """Columns whose value says which split a run was made on."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from experiments.scores.columns import Columns
+from experiments.scores.no_repeats import refuse_folds_as_items, refuse_no_repeats, what_differs
 from experiments.scores.numbers import MISSING, number_of
 from experiments.scores.table import ScoreTable
 from mmcore.errors import ScoresError
@@ -50,9 +51,12 @@ def tidy_scores(table: ScoreTable, columns: Columns) -> Tidy:
     A score that is NaN or infinite stays as such: it is counted and named in the report (ABL030, ABL043).
 
     Raises:
-        ScoresError: a score that is no number, a cell without a name, rows that stand twice, an item in two groups, or
-            fewer than two arms.
+        ScoresError: a score that is no number, a cell without a name, rows that stand twice, an item in two groups,
+            fewer than two arms, or rows that are no repeats.
     """
+    used = (columns.arm, columns.by, columns.score, columns.repeat, columns.item, columns.group)
+    refuse_no_repeats(table, [name for name in used[:2] if name is not None], columns.repeat, used)
+    refuse_folds_as_items(table, columns.item)
     rows = pd.DataFrame({"arm": _names(table, columns.arm, "--arm")})
     for role, name in (("component", columns.by), ("item", columns.item), ("group", columns.group)):
         if name is not None:
@@ -147,7 +151,9 @@ def _refuse_again(table: ScoreTable, rows: pd.DataFrame, cells: list[str], colum
     )
     kept = {columns.arm, columns.repeat, columns.by, columns.item, columns.group, columns.score}
     free = [name for name in table.names if name not in kept and table.distinct(name) > 1]
-    hint = f"; the columns {listing(free[:NAMED])} may do so" if free else ""
+    if (why := what_differs(table, columns.repeat, free)) is not None:
+        raise why
+    hint = f"; {'column' if len(free) == 1 else 'columns'} {listing(free[:NAMED])} may do so" if free else ""
     raise ScoresError(
         f"an arm may have one score in a repeat{', data set' * bool(columns.by)}{' and item' * bool(columns.item)}",
         found=f"{counted(len(again), 'row')} that share theirs; first: {listed} ({where})",

@@ -32,6 +32,7 @@ from experiments.tracking.searches import Searches
 from experiments.tracking.views import EXPERIMENT_TAGS, METRIC_TAG, VIEW_TAG, report_note, view
 from mmcore.errors import StoreError
 from mmcore.record import Record
+from mmcore.shell import argument
 
 __all__ = ["ARM", "FINGERPRINT", "REPEAT", "SUPERSEDED", "Store", "tracking_uri"]
 
@@ -90,7 +91,7 @@ class Store(Searches):
                 raise StoreError(
                     f"study '{study}' has no runs in the tracking store",
                     where=self.uri,
-                    next_step=f"Start it: mmstudy run {study}",
+                    next_step=f"Start it: mmstudy run {argument(study)}",
                 )
             return found.experiment_id
 

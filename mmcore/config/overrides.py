@@ -162,6 +162,11 @@ def explain(error: ValidationError, where: str | None = None) -> ConfigError:
             found = str(first["input"])
             choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
             return ConfigError(f"'{found}' is not one of the choices", where=place, next_step=nearest(found, choices))
+        case "too_short":
+            n = context["min_length"]
+            return ConfigError(
+                f"must have {n} entr{'y' if n == 1 else 'ies'} or more", found=repr(first["input"])[:80], where=place
+            )
         case "missing":
             return ConfigError("a required value is missing", where=place)
         case "value_error":
@@ -192,7 +197,7 @@ def _unknown_key(loc: tuple[int | str, ...], place: str | None) -> ConfigError:
     *parents, key = map(str, loc)
     members = _members(_path(tuple(parents)))
     mine = [m for m in members if parents and m.model_fields.get("kind") and _kind(m) == parents[-1]]
-    owners = [_kind(m) for m in members if mine and m not in mine and key in m.model_fields]
+    owners = [_kind(m) for m in members if mine and m not in mine and key in _written(m)]
     valid = list(dict.fromkeys(name for m in mine or members for name in _written(m)))
     if owners:
         rule = f"'{key}' is not a setting of kind {parents[-1]}"

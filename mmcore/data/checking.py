@@ -22,8 +22,8 @@ from mmcore.data.sources.schema_file import Declared, read_declared
 from mmcore.data.sources.table_files import no_table, strangers, table_paths
 from mmcore.data.splits import draw_split
 from mmcore.data.timing import time_notes
+from mmcore.data.unknown import unknown_notes
 from mmcore.errors import CorpusError, SplitError, nearest
-from mmcore.language import number_of
 from mmcore.quality import QualityRow
 from mmcore.schema import CorpusSchema, Targets
 
@@ -187,10 +187,12 @@ def _check_missing(
         checked.warn(
             f"'{stem}' is not an item of items.csv, so its table is not read",
             str(folder / name / stranger),
-            next_step=nearest(stem, lacking or items).partition(" Valid:")[0]
-            if _near(stem, lacking or items)
-            else None,
+            next_step=nearest(stem, lacking).partition(" Valid:")[0] if _near(stem, lacking) else None,
         )
+
+
+def _items(n: int) -> str:
+    return "1 item" if n == 1 else f"{n} items"
 
 
 def _some(items: list[str]) -> str:
@@ -213,7 +215,8 @@ def _check_together(
         return
     quality: list[QualityRow] = []
     labels: list[np.ndarray] = []
-    steps = 0
+    known = {name: np.zeros(len(modality.columns), bool) for name, modality in schema.modalities.items()}
+    steps = longest = 0
     for item in items:
         if item.name not in sound:
             continue
@@ -224,13 +227,21 @@ def _check_together(
             continue
         quality.extend(one.quality)
         labels.append(_counted(schema.targets, one.target_SKP))
+        for name, values_SF in one.values.items():
+            known[name] |= ~np.isnan(values_SF).all(axis=0)
         steps += one.steps
+        longest = max(longest, one.steps)
     if len(sound) < len(items):
-        checked.skipped = (
-            f"times and targets of {number_of(len(items) - len(sound), 'item')} with errors in their tables"
-        )
+        checked.skipped = f"times and targets of {_items(len(items) - len(sound))} with errors in their tables"
     if not labels:
         return
+    if longest == 1 and schema.step is not None and any(row.rows > 2 for row in quality):
+        checked.warn(
+            "no item is longer than one step, so models cannot see how anything changes",
+            str(folder / "corpus.yaml"),
+            f"a step of {schema.step:g} s",
+            "Make it shorter: step is in seconds",
+        )
     if not steps:
         checked.tell(
             CorpusError(
@@ -241,6 +252,15 @@ def _check_together(
             )
         )
     _check_times(checked, folder, schema, quality)
+    if len(sound) == len(items):
+        # A modality without any value is told already, with its items.
+        some = {name: known_F for name, known_F in known.items() if known_F.any()}
+        for name, text in unknown_notes(schema, some).items():
+            checked.warn(
+                text,
+                str(folder / name),
+                next_step="Compute it again, or take it out of corpus.yaml: models read nothing there",
+            )
     _check_labels(checked, folder, schema, np.concatenate(labels))
 
 
@@ -284,7 +304,7 @@ def _check_times(checked: Checked, folder: Path, schema: CorpusSchema, quality: 
                 examples = ", ".join(f"{row.item}: {count_of(row)}" for row in bad[:5])
                 examples += ", …" if len(bad) > 5 else ""
                 checked.warn(
-                    f"{name}: {what} at {number_of(count, 'place')} in {number_of(len(bad), 'item')}; {consequence}",
+                    f"{name}: {what} at {count} place{'s' * (count > 1)} in {_items(len(bad))}; {consequence}",
                     str(folder / name),
                     examples,
                 )

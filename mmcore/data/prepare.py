@@ -31,12 +31,12 @@ from mmcore.data.prepared import (
 from mmcore.data.sources.folder import FolderSource, content_key
 from mmcore.data.sources.look_alikes import group_notes
 from mmcore.data.timing import time_notes
+from mmcore.data.unknown import unknown_in
 from mmcore.errors import CorpusError
 from mmcore.events import Note, OnEvent, ignore
 from mmcore.files import set_aside
 from mmcore.language import counted, say
 from mmcore.quality import QualityRow, summarise, write_quality
-from mmcore.schema import CorpusSchema
 
 
 def prepare(
@@ -186,39 +186,38 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
     shapes = {name: file.shape for name, file in files.items()}
     write_index(folder, Index(FORMAT, key, content, settings, schema, tuple(items), shapes))
     write_quality(folder, quality)
-    _report(schema, items, _examine(source, folder, quality), on_event)
+    _examine(source, folder, quality)
+    _report(open_prepared(folder), on_event)
 
 
-def _examine(source: FolderSource, folder: Path, quality: Sequence[QualityRow]) -> list[QualityRow]:
-    """What only shows when all items are there; the quality report with it."""
+def _examine(source: FolderSource, folder: Path, quality: Sequence[QualityRow]) -> None:
+    """Write what only shows when all items are there, into the quality report and beside it."""
     prepared = open_prepared(folder)
     ranges = ranges_of(prepared)
-    rows = mark_units(prepared, mark_loud(source, prepared, quality, ranges), ranges)
-    write_quality(folder, rows)
+    write_quality(folder, mark_units(prepared, mark_loud(source, prepared, quality, ranges), ranges))
     write_likenesses(folder, examine_columns(prepared))
-    return rows
 
 
-def _report(
-    schema: CorpusSchema, items: Sequence[PreparedItem], quality: Sequence[QualityRow], on_event: OnEvent
-) -> None:
-    steps = sum(item.steps for item in items)
+def _report(store: Prepared, on_event: OnEvent) -> None:
+    steps = sum(item.steps for item in store.items)
+    corpus = store.schema.name
     on_event(
         Note(
             say(
                 "prepared corpus '{corpus}': {items}, {steps}",
-                corpus=schema.name,
-                items=counted(len(items), "item"),
+                corpus=corpus,
+                items=counted(len(store.items), "item"),
                 steps=counted(steps, "step"),
             )
         )
     )
-    for text in quality_notes(items, quality):
+    for text in quality_notes(store):
         on_event(Note(text))
 
 
-def quality_notes(items: Sequence[PreparedItem], quality: Sequence[QualityRow]) -> list[str]:
+def quality_notes(store: Prepared) -> list[str]:
     """What a person should know of a corpus before anything is trained on it; [] where all is well."""
+    items, quality = store.items, store.quality
     empty = [item.name for item in items if not item.steps]
     names = ", ".join(empty[:5])
     notes = []
@@ -228,6 +227,7 @@ def quality_notes(items: Sequence[PreparedItem], quality: Sequence[QualityRow]) 
         notes.append(say("{n} items have no step and are left out: {names}", n=len(empty), names=names))
     notes += group_notes(item.group for item in items)
     notes += time_notes(quality)
+    notes += unknown_in(store)
     for line in summarise(quality):
         if line.warnings == 1:
             notes.append(

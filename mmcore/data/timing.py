@@ -148,6 +148,13 @@ def time_notes(rows: Sequence[QualityRow]) -> list[str]:
     return notes
 
 
+def _items(rows: Sequence[QualityRow]) -> str:
+    """How many items, and the first of them."""
+    if len(rows) == 1:
+        return say("1 item ({name})", name=rows[0].item)
+    return say("{n} items (first {name})", n=len(rows), name=rows[0].item)
+
+
 def _repeated(have: Sequence[QualityRow]) -> str:
     repeated = [row for row in have if row.duplicate_times]
     if not repeated:
@@ -156,11 +163,10 @@ def _repeated(have: Sequence[QualityRow]) -> str:
     rows_there = sum(row.rows - row.no_time for row in repeated)
     text = say_of(
         again,
-        "1 of {rows} repeats a time in {items} (first {first})",
-        "{n} of {rows} repeat a time in {items} (first {first})",
+        "1 of {rows} repeats a time in {items}",
+        "{n} of {rows} repeat a time in {items}",
         rows=counted(rows_there, "row"),
-        items=counted(len(repeated), "item"),
-        first=repeated[0].item,
+        items=_items(repeated),
     )
     together = repeated[0].equal_times_pooled
     if together:
@@ -185,26 +191,24 @@ def _faults(have: Sequence[QualityRow]) -> Iterator[str]:
     faults: tuple[tuple[Callable[[QualityRow], int], str, str], ...] = (
         (
             attrgetter("overlaps"),
-            "1 segment starts before an earlier one has ended in {items} (first {first}); of several the one that "
-            "started last is read",
+            "1 segment starts before an earlier one has ended in {items}; of several the one that started last is read",
             later(
-                "{n} segments start before an earlier one has ended in {items} (first {first}); of several the one "
-                "that started last is read"
+                "{n} segments start before an earlier one has ended in {items}; of several the one that started last "
+                "is read"
             ),
         ),
         (
             attrgetter("empty_segments"),
-            "1 segment does not end after its start in {items} (first {first}), and is left out",
-            later("{n} segments do not end after their start in {items} (first {first}), and are left out"),
+            "1 segment does not end after its start in {items}, and is left out",
+            later("{n} segments do not end after their start in {items}, and are left out"),
         ),
         (
             attrgetter("no_time"),
-            "1 row has no time in {items} (first {first}), and is left out",
-            later("{n} rows have no time in {items} (first {first}), and are left out"),
+            "1 row has no time in {items}, and is left out",
+            later("{n} rows have no time in {items}, and are left out"),
         ),
     )
     for count_of, one, many in faults:
         rows = [row for row in have if count_of(row)]
         if rows:
-            items = counted(len(rows), "item")
-            yield say_of(sum(count_of(row) for row in rows), one, many, items=items, first=rows[0].item)
+            yield say_of(sum(count_of(row) for row in rows), one, many, items=_items(rows))

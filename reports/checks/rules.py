@@ -11,6 +11,7 @@ from reports.checks import data, design, records, training
 from reports.checks.corpus_rules import CORPUS_RULES
 from reports.checks.item_rules import ITEM_RULES
 from reports.checks.looks import LOOK_RULES
+from reports.checks.margins import MARGIN_RULES
 from reports.checks.precision import PRECISION_RULES
 from reports.checks.rule import Rule
 from reports.checks.score_rules import SCORE_RULES
@@ -341,4 +342,5 @@ RULES = (
     *SCORE_RULES,
     *PRECISION_RULES,
     *LOOK_RULES,
+    *MARGIN_RULES,
 )

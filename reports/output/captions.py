@@ -77,12 +77,15 @@ def measures_caption(summary: Summary) -> str:
 
 def split_sizes(setup: Setup) -> str:
     """How many items each side of a repeat's split holds: ``train 24, validation 8, test 7–8``."""
-    sides = []
+    sides, high = [], 0
     for at, side in enumerate(setup.sides):
         counts = [row.sizes[at].items for row in setup.sizes]
         low, high = min(counts), max(counts)
         sides.append(f"{say(side)} {low}" + (f"–{high}" if low != high else ""))
-    return say("Sizes of the splits: {sides} items a repeat", sides=say(", ").join(sides))
+    listed = say(", ").join(sides)
+    if high == 1:
+        return say("Sizes of the splits: {sides} item a repeat", sides=listed)
+    return say("Sizes of the splits: {sides} items a repeat", sides=listed)
 
 
 def pairs(counts: Mapping[str, int]) -> str:

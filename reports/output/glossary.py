@@ -226,6 +226,9 @@ def terms_of(summary: Summary) -> tuple[tuple[str, str], ...]:
         "verdict": prose(_about(summary), say(_KINDS)),
     }
     left_out = _ONLY_OURS if summary.shared else _ONLY_OURS | {"new items", "p of new items"}
+    if not summary.paired:
+        own |= {name: say(meaning, **NUMBERS) for name, meaning in _OF_UNPAIRED.items()}
+        left_out |= {"sign-flip p", "average rank"}
     return tuple((name, own.get(name) or meaning_of(meaning)) for name, meaning in TERMS if name not in left_out)
 
 
@@ -241,6 +244,27 @@ _REPEAT = later(
 _UNPAIRED = later(
     "One run of an arm. Repeats of different arms have nothing in common, so arms are compared by their means."
 )
+_OF_UNPAIRED = {
+    "interval": later(
+        "Where the true mean plausibly lies. If the interval of a difference leaves out 0, that speaks for a "
+        "difference. It is a t interval; that of a difference is Welch's, which lets arms vary unequally."
+    ),
+    "floor": later(
+        "With n repeats of both arms, no p can be below 2 divided by the number of ways to choose n of 2n, however "
+        "large the effect, and none below 1/{patterns}. If even this smallest p is too large, the verdict is “too few "
+        "repeats”."
+    ),
+    "effect size": later(
+        "Difference of means divided by the standard deviation of the scores within an arm, corrected for few repeats "
+        "(Hedges' g), with its interval in brackets. Cohen's thresholds (0.2 small, 0.5 medium, 0.8 "
+        "large) are for it, but repeats of a training vary so little that large values are common."
+    ),
+    "share of repeats won": later(
+        "Of all couples of one repeat of either arm, the number in which the arm was ahead; where a share is given, "
+        "a tie counts half."
+    ),
+}
+"""Terms that mean something else where repeats are not paired."""
 _KINDS = later(
     "Equivalent: the difference is shown to lie within the margin. Better or worse: every test that the verdict "
     "needs shows the difference. “On these items”: the verdict holds for the tested items alone. Undecided: "

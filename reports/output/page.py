@@ -218,13 +218,16 @@ def scale(summary: Summary) -> tuple[str, ...]:
     if summary.repeats and summary.paired:
         repeats = counted(summary.repeats, "repeat")
         facts.append(repeats if summary.sequential is None else say("up to {repeats}", repeats=repeats))
-    setup, sizes = summary.setup, []
+    setup, sizes, spread = summary.setup, [], ""
     for at, side in enumerate(setup.sides):
         counts = [row.sizes[at].items for row in setup.sizes]
         if counts and side != "validation":
             spread = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)}–{max(counts)}"
             sizes.append(say("{n} training", n=spread) if side == "train" else say("{n} test", n=spread))
-    facts += [say("{sizes} items a repeat", sizes=listing(sizes))] if sizes else []
+    if sizes:
+        # The last number decides: 1 training and 1 test item, 24 training and 8 test items.
+        text = later("{sizes} item a repeat") if spread == "1" else later("{sizes} items a repeat")
+        facts.append(say(text, sizes=listing(sizes)))
     return tuple(facts)
 
 

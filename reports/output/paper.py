@@ -119,13 +119,14 @@ def _split(summary: Summary) -> str:
 
 def _items_of(side: str, n: str) -> str:
     """How many items a side of the split has."""
+    one = n == "1"
     match side:
         case "train":
-            return say("{n} training items", n=n)
+            return say("1 training item") if one else say("{n} training items", n=n)
         case "validation":
-            return say("{n} validation items", n=n)
+            return say("1 validation item") if one else say("{n} validation items", n=n)
         case _:
-            return say("{n} test items", n=n)
+            return say("1 test item") if one else say("{n} test items", n=n)
 
 
 def _tests(summary: Summary) -> str:

@@ -103,13 +103,14 @@ def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
     """``low``, ``high``: for new items of the corpus; ``these_items``: for the tested ones, where repeats share them.
 
     ``p_equivalence``: of two one-sided tests against the margin on the tested items, empty where none holds.
+    ``p_permutation`` stands in place of ``p_sign_flip`` where arms are not paired, and only there.
     """
     columns = [
         "arm", "reference", "component", "n", "difference", "low", "high", "these_items_low", "these_items_high",
         "bca_low", "bca_high", "deviation", "p", "p_holm", "p_floor", "p_floor_holm", "p_sign_flip", "p_sign_flip_holm",
         "p_interval", "p_new_items", "p_equivalence", "effect_size", "effect_low", "effect_high", "won", "tied",
         "share_won", "family", "verdict", "without_skill", "more_repeats", "more_verdict", "reason", "paired", "n_arm",
-        "n_reference",
+        "n_reference", "p_permutation", "p_permutation_holm",
     ]  # fmt: skip
     rows = []
     for c in summary.comparisons:
@@ -117,8 +118,11 @@ def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
         here = (paired.difference.low, paired.difference.high) if paired.shared else (math.nan, math.nan)
         component = c.component or summary.metric.component
         arm, reference = (_scores(results, summary, component, name) for name in (c.arm, c.reference))
-        edges = math.nan, math.nan
-        if paired.sizes is None:
+        edges = permuted = math.nan, math.nan
+        flipped = paired.p, decision.p_flip
+        if paired.sizes is not None:
+            flipped, permuted = permuted, flipped
+        else:
             edges = bca(paired_differences(arm, reference), summary.level, results.overlap)
         p_equivalence = math.nan if c.margin is None else equivalence_p(paired, c.margin)
         if c.looks is not None:
@@ -127,13 +131,15 @@ def _comparisons(summary: Summary, results: StudyResults) -> pd.DataFrame:
         rows.append(
             (
                 c.arm, c.reference, c.component, d.n, d.mean, d.low, d.high, *here, *edges, d.deviation, decision.p,
-                decision.p_holm, paired.floor, decision.floor_holm, paired.p, decision.p_flip, decision.p_t,
-                decision.p_items, p_equivalence, paired.effect_size, paired.effect_low, paired.effect_high, paired.won,
-                paired.tied, paired.share_won, decision.family, decision.verdict, c.without_skill, decision.more,
-                decision.would_be, decision.reason, paired.sizes is None, *_sizes(paired),
+                decision.p_holm, paired.floor, decision.floor_holm, *flipped, decision.p_t, decision.p_items,
+                p_equivalence, paired.effect_size, paired.effect_low, paired.effect_high, paired.won, paired.tied,
+                paired.share_won, decision.family, decision.verdict, c.without_skill, decision.more,
+                decision.would_be, decision.reason, paired.sizes is None, *_sizes(paired), *permuted,
             )
         )  # fmt: skip
-    return pd.DataFrame(rows, columns=columns).astype({"more_repeats": "Int64"})
+    table = pd.DataFrame(rows, columns=columns).astype({"more_repeats": "Int64"})
+    paired = all(c.paired.sizes is None for c in summary.comparisons)
+    return table.drop(columns=columns[-2:]) if paired else table
 
 
 def _sizes(paired: Paired) -> tuple[int, int]:

@@ -45,6 +45,7 @@ LABELS: Final = (
     later("differs by component"), later("used"), later("misleading"), later("not used"), later("together"),
     later("overlap"), later("hinder"), later("apart"), later("interaction"), later("disagreement"), later("differs"),
     later("mixed"), later("tied"), later("not told apart"), later("lower loss"), later("higher loss"),
+    later("too few for a sign test"), later("sign test undecided"),
     later("keeps more"), later("keeps less"), later("falls below"), later("below undamaged"), later("holds"),
     later("harder"), later("easier"), later("gains more"), later("gains less"), later("confirmed"),
     later("promised too much"), later("stable"), later("depends on the budget"), later("open"),

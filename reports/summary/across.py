@@ -142,13 +142,16 @@ def _finding(pair: _Pair, part: str, alpha: float, families: int) -> Finding:
         if families > 1
         else say("Its mean is ahead on {ahead}, behind on {behind}: sign test {p}.", **numbers)
     )
-    label, tone = _label(pair, alpha)
+    label, tone = _label(pair, alpha, families)
     return Finding(text, label, tone, evidence)
 
 
-def _label(pair: _Pair, alpha: float) -> tuple[str, Tone]:
+def _label(pair: _Pair, alpha: float, families: int) -> tuple[str, Tone]:
+    """What the sign test says; the verdicts on single data sets may all agree where it can say nothing."""
     if pair.p_holm > alpha:
-        return later("not told apart"), "open"
+        # The most extreme of all splits of n data sets has p 2/2ⁿ.
+        floor = families * 2.0 ** (1 - pair.sign.ahead - pair.sign.behind)
+        return (later("too few for a sign test") if floor > alpha else later("sign test undecided")), "open"
     return (later("ahead"), "good") if pair.sign.ahead > pair.sign.behind else (later("behind"), "bad")
 
 

@@ -235,7 +235,7 @@ def _effect(row: ComparisonRow) -> str:
     size, edges = two_digits(paired.effect_size), effect_interval_text(paired)
     if paired.shared:
         # Repeats that test the same items hardly differ, so this is large, and says nothing of new items.
-        return say("; effect size {size} ({edges}), in spreads over repeats that tested the same items",
+        return say("; effect size {size} ({edges}), in standard deviations between repeats on the same items",
                    size=size, edges=edges)  # fmt: skip
     return say("; effect size {size} ({edges})", size=size, edges=edges)
 

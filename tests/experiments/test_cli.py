@@ -250,6 +250,21 @@ def test_bad_input_is_one_line_and_exit_code_2(home: Home, words: list[str], mes
     assert errors.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["plan", "fusion", "--format", "xml"], "'--format': 'xml' is not one of 'text', 'json'."),
+        (["judge", "scores.csv", "--step", "best"], "'--step': 'best' is not one of 'last', 'max', 'min'."),
+        (["data", "import", "numpi", "x", "--out", "y"], "'kind': 'numpi' is not one of 'smartwatch',"),
+    ],
+)
+def test_a_wrong_choice_is_told_in_words_and_not_by_an_exception(home: Home, words: list[str], message: str) -> None:
+    done = mmstudy(home, *words)
+    assert done.returncode == 2
+    assert f"Invalid value for {message}" in done.stderr
+    assert "Value error" not in done.stderr
+
+
 def test_a_process_given_bad_input_ends_with_one_line_and_exit_code_2(home: Home) -> None:
     words = ("plan", "track_vs_multimodal", "--set", "model.widht=3")
     done = mmstudy_process(home, *words)

@@ -163,3 +163,9 @@ def test_many_items_are_made_quickly(home: Path) -> None:
     corpus = Corpus.from_arrays({"x": X}, np.arange(200) % 3, sampling_rate=10)
     repr(corpus)
     assert time.process_time() - began < 20
+
+
+def test_frames_in_the_wrong_place_are_refused_in_our_words() -> None:
+    """As one writes it who takes the first argument for the tables."""
+    with pytest.raises(CorpusError, match=r"modalities must be a mapping of name to tables; found a DataFrame"):
+        Corpus.from_frames({"m": {"a": pd.DataFrame({"x": [1.0, 2.0]})}}, pd.DataFrame({"item": ["a"], "mood": [1]}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,7 @@ def test_the_card_is_in_the_readers_language(arm: TrainedArm) -> None:
                 "```text"
             )[0]
     english, japanese = cards["en"], cards["ja"]
+    assert "loss on the test item of this repeat is" in replace(cost, items=1).text
     assert english.count("\n") == japanese.count("\n")
     assert "loss on the 4 test items of this repeat is 0.2500 in place of 0.5000." in english
     # The question is the user's.

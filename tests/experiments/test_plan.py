@@ -9,17 +9,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from factories.records import a_record, failed
 
 from experiments.cli.plan_view import plan_json
 from experiments.cli.text import plan_text
+from experiments.driver import run_study
 from experiments.home import Home
 from experiments.opening import open_request
 from experiments.planning.plan import plan
 from experiments.planning.request import Options
+from experiments.progress import Silent
 from experiments.records import write_record
-from mmcore.errors import CorpusError, StudyError
+from experiments.results import load_results
+from mmcore.errors import CorpusError, RecordError, StudyError
 
 
 def planned(study: Path, corpus: Path, home: Home, **options: object):
@@ -268,3 +272,39 @@ def test_errors_by_a_column_that_items_do_not_have_are_refused_before_anything_i
         with pytest.raises(StudyError, match=r"found 'gener'\. Did you mean 'genre'") as caught:
             planned(study, corpus, home)
         assert caught.value.where == f"{study}:{line + 1}"
+
+
+def test_a_corpus_that_changed_says_why_its_runs_are_trained_again(
+    tiny_study: Path, tiny_corpus: Path, home: Home, tmp_path: Path
+) -> None:
+    """Someone mends a cell: all finished runs seem gone, and nothing in the plan said why."""
+    corpus = tmp_path / "mended"
+    shutil.copytree(tiny_corpus, corpus)
+    options = Options(corpus=str(corpus))
+    assert planned(tiny_study, corpus, home).warnings == ()
+    run_study(str(tiny_study), home.root, options, display=Silent())
+    assert planned(tiny_study, corpus, home).warnings == ()
+    table = next((corpus / "audio").glob("*.parquet"))
+    before = table.read_bytes()
+    pd.read_parquet(table).assign(level=0.5).to_parquet(table)
+    found = planned(tiny_study, corpus, home)
+    assert {run.state for run in found.runs} == {"to do"}
+    (why,) = found.warnings
+    assert why.startswith("the corpus has changed since the report of this study was written")
+    with pytest.raises(RecordError, match=r"The corpus has changed since the study's report was written\. Start it: "):
+        load_results(found, home)
+    # With the same bytes the runs count again, as the warning says.
+    table.write_bytes(before)
+    again = planned(tiny_study, corpus, home)
+    assert ({run.state for run in again.runs}, again.warnings) == ({"done"}, ())
+
+
+def test_a_report_that_cannot_be_read_says_nothing_of_the_corpus(
+    tiny_study: Path, tiny_corpus: Path, home: Home
+) -> None:
+    request = open_request(str(tiny_study), home, Options(corpus=str(tiny_corpus)))
+    for text in ("", "[]", '{"provenance": {}}', '{"provenance": {"corpus": null}}'):
+        folder = home.report(request.key)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.json").write_text(text, encoding="utf-8")
+        assert plan(request, home).warnings == ()

@@ -80,6 +80,9 @@ def test_a_study_object_is_run_loaded_checked_and_shown(
 def test_what_is_not_finished_cannot_be_loaded(study: Study, tiny_corpus: Path, home: Home) -> None:
     with pytest.raises(RecordError, match=r"has no finished run yet.*Start it: mmstudy --home .* run "):
         load(home.root, study, corpus=tiny_corpus)
+    # Runs with other options are others: whoever forgets one option sees them gone.
+    with pytest.raises(RecordError, match=r"Give the options that it was run with.*Start it: mmstudy --home .* run "):
+        load(home.root, study, study.reference, corpus=tiny_corpus)
 
 
 def test_options_and_keywords_are_the_same(tiny_study: Path, tiny_corpus: Path, home: Home) -> None:

@@ -61,3 +61,16 @@ def test_inspect_shows_rows_read_and_used_and_the_lags(tiny_corpus: Path, home: 
     # x copies the level of the same step.
     assert [(lag["verdict"], lag["seconds"], lag["agree"]) for lag in told["lags"]] == [("none", 0.0, 12)]
     assert "audio and track: no lag" in text
+
+
+def test_inspect_names_a_column_that_no_item_has_a_value_of(tiny_corpus: Path, home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "silent"
+    shutil.copytree(tiny_corpus, folder)
+    text = mmstudy(home, "data", "inspect", folder).stdout
+    assert "without a value" not in text
+    # All items are of one length: one number says it.
+    assert "length of every item: 40 steps, 4 s" in text
+    for path in (folder / "track").glob("*.parquet"):
+        pd.read_parquet(path).assign(**{"0_x": float("nan")}).to_parquet(path)
+    column = "0_x"
+    assert f"track: column {column} has no value in any item" in mmstudy(home, "data", "inspect", folder).stdout

@@ -36,6 +36,10 @@ def test_the_defaults_are_the_seeds_sizes():
             "model.fusion.rank: 'rank' is not a setting of kind gated. It belongs to low_rank: name that kind",
         ),
         (
+            {"model": {"fusion": {"kind": "gated", "class": "mine:Product"}}},
+            "model.fusion.class: 'class' is not a setting of kind gated. It belongs to custom: name that kind",
+        ),
+        (
             {"loss": {"continuous": {"kind": "mse", "delta": 2}}},
             "loss.continuous.delta: 'delta' is not a setting of kind mse. It belongs to huber",
         ),

@@ -12,6 +12,8 @@ def test_a_message_holds_rule_expected_found_next_step_and_place():
     error = ConfigError("a rule", expected="one", found="two", next_step="Do this", where="file.yaml:3")
     assert str(error) == "file.yaml:3: a rule; expected one; found two. Do this"
     assert str(ConfigError("a rule")) == "a rule"
+    asking = ConfigError("a rule", found="milliseconds. Set rate?", next_step="Do this")
+    assert str(asking) == "a rule; found milliseconds. Set rate? Do this"
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k is not TrainingDiverged])
@@ -42,6 +44,8 @@ def test_the_tree_in_the_docstring_names_every_error():
     [
         ("gate", ["add", "concat", "gated"], "Did you mean 'gated'? Valid: add, concat, gated"),
         ("zzz", ["add", "concat"], "Valid: add, concat"),
+        ("MLP", ["mlp", "MLQ", "tabm"], "Did you mean 'mlp'? Valid: mlp, MLQ, tabm"),
+        ("Concat", ["CONCAT", "concat"], "Did you mean 'CONCAT'? Valid: CONCAT, concat"),
         ("x", [], "There is none to choose from"),
     ],
 )

@@ -35,6 +35,7 @@ def test_exponents_without_a_point_are_numbers(tmp_path: Path) -> None:
     ("text", "line", "words"),
     [
         ("a: 1\nb: [1, 2\nc: 3\n", 3, "not valid YAML"),
+        ("a: 1\n\tb: 2\n", 2, "not valid YAML: found character"),
         ("a: 1\nb: 2\na: 3\n", 3, "'a' is written twice"),
         ("x:\n  one: {k: 1}\n  one: {k: 2}\n", 3, "first on line 2"),
         ("- 1\n- 2\n", 1, "mapping"),

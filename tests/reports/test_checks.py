@@ -30,7 +30,9 @@ def test_a_clean_study_warns_of_nothing(summary_of):
         "ABL042",
         "ABL043",
         "ABL044",
-    }  # nothing matched or searched, no shared test items, no validation scores, a target for each step, our own runs
+        "ABL047",
+    }  # nothing matched or searched, no shared test items, no validation scores, a target for each step, our own runs,
+    # no margin
     assert [c.code for c in summary.checks] == [f"ABL{i:03}" for i in range(1, len(RULES) + 1)]
 
 
@@ -119,6 +121,7 @@ def test_nothing_is_judged_without_runs(study_of):
         "ABL033",
         "ABL043",
         "ABL044",
+        "ABL047",
     }
     assert [code for code, outcome in found.items() if outcome == "passed"] == ["ABL013", "ABL045"]
 

@@ -14,7 +14,7 @@ from mmcore.probes.gates.saturation import OPEN, SHUT
 from mmcore.quality import QualityRow
 from reports.checks.evidence import Evidence
 from reports.checks.rules import RULES
-from reports.records.frame import tidy
+from reports.records.frame import StudyResults, tidy
 from reports.records.looks import Look, LookedAt, PlannedRepeats, SeenRun
 from reports.summary.build import summarise
 from studies.matching import Match
@@ -172,6 +172,17 @@ def cutting(items, window=100):
     return build
 
 
+def within(margin):
+    """Arms of other code that are equally good, so that any margin of some size makes them equivalent."""
+
+    def build(_study_of, _records_of):
+        results = foreign.results(foreign.scores({"a": 0.8, "b": 0.8}), margin=margin)
+        assert [c.verdict for c in summarise(results).comparisons] == ["equivalent"]
+        return results
+
+    return build
+
+
 def scored(absent=(), constant=None):
     """Scores of other code, of which some are missing or all of an arm's are the same."""
     frame = foreign.scores({"a": 0.5, "b": 0.6})
@@ -261,6 +272,7 @@ CASES = {
     "ABL044": (scored(constant="b"), scored()),
     "ABL045": (study({"training.precision": "bf16", "model.width": 128}), study({"training.precision": "bf16"})),
     "ABL046": (looked_at(6), looked_at(8)),
+    "ABL047": (within(2.0), within(0.1)),
 }
 
 
@@ -271,7 +283,10 @@ def test_every_check_has_an_example_of_both():
 def outcome(case, code, study_of, records_of):
     if isinstance(case, pd.DataFrame):
         return next(c.outcome for c in summarise(foreign.results(case)).checks if c.code == code)
-    made, found, *more = case(study_of, records_of)
+    built = case(study_of, records_of)
+    if isinstance(built, StudyResults):
+        return next(c.outcome for c in summarise(built).checks if c.code == code)
+    made, found, *more = built
     searches = [part for part in more if isinstance(part, tuple)]
     quality = [row for part in more if isinstance(part, list) for row in part]
     results = tidy(made, found, quality or getattr(case, "quality", ()))
@@ -299,6 +314,25 @@ def test_the_limits_of_a_gate_are_those_that_the_rule_tells():
     # … and a sigmoid passes on less than a fifth of its steepest slope out there.
     assert all(p * (1 - p) < 0.2 * 0.25 for p in (SHUT, OPEN))
     assert math.isclose(SHUT, 1 - OPEN)
+
+
+def test_a_margin_is_held_against_the_scores_of_each_data_set():
+    """Two data sets in units of their own: a margin that suits one says nothing on the other."""
+    frame = foreign.scores({"a": 0.8, "b": 0.8}, parts=("small", "large"))
+    frame.loc[frame["component"] == "large", "value"] *= 1000
+    results = foreign.results(frame, margin=2.0, part="data set")
+    checked = next(c for c in summarise(results).checks if c.code == "ABL047")
+    assert checked.outcome == "warning"
+    assert "'b' against 'a' on 'small'" in checked.text
+    assert "large" not in checked.text
+    assert "±2" in checked.text
+
+
+def test_a_margin_above_scores_that_differ_all_the_same_makes_no_doubt():
+    """Nothing was called equivalent, so the margin misleads nobody."""
+    results = foreign.results(foreign.scores({"a": 0.01, "b": 0.3}), margin=0.2)
+    assert [c.verdict for c in summarise(results).comparisons] == ["better"]
+    assert next(c for c in summarise(results).checks if c.code == "ABL047").outcome == "passed"
 
 
 def test_a_change_by_rounding_is_held_against_the_margin(study_of, records_of):

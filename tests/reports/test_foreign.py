@@ -104,6 +104,10 @@ def test_the_report_is_whole_and_shows_nothing_that_is_not_known(tmp_path):
     table = pd.read_csv(tmp_path / "tables" / "comparisons.csv")
     assert table["paired"].tolist() == [False, False]
     assert table["n_arm"].tolist() == [8, 8]
+    # The test has its own name in both files: no program takes one p for the other.
+    assert table[["p_sign_flip", "p_sign_flip_holm"]].isna().all(axis=None)
+    for column in ("p_permutation", "p_permutation_holm"):
+        assert table[column].tolist() == pytest.approx([c[column] for c in told["comparisons"]], rel=1e-12)
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "permutation p after Holm" in text
     assert "Welch" in (tmp_path / "report.tex").read_text(encoding="utf-8")
@@ -207,6 +211,20 @@ def test_the_summary_over_data_sets_counts_verdicts_and_signs():
     ranks = dict(summary.across.tables[1].table.rows)
     assert ranks["b"] == 1.0
     assert "Demšar 2006" in summary.across.limits
+
+
+def test_a_sign_test_that_cannot_show_anything_says_so_beside_verdicts_that_agree():
+    """Better on 3 of 3: that the sign test finds nothing in three data sets does not mean that the arms are alike."""
+    few = summarise(by_part(foreign.scores({"a": 0.5, "b": 0.6}, repeats=12, parts=PARTS[:3])))
+    assert few.across is not None
+    assert "'b' is better than 'a' on 3 of 3 data sets." in few.across.findings[0].text
+    assert few.across.findings[0].label == "too few for a sign test"
+    frame = foreign.scores({"a": 0.5, "b": 0.6}, repeats=12, parts=PARTS)
+    behind = (frame["arm"] == "b") & frame["component"].isin(PARTS[:2])
+    frame.loc[behind, "value"] -= 0.2
+    some = summarise(by_part(frame))
+    assert some.across is not None
+    assert some.across.findings[0].label == "sign test undecided"
 
 
 def test_data_sets_without_an_arm_are_counted_and_named():

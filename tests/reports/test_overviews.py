@@ -173,7 +173,7 @@ def test_items_are_corrected_for_the_number_of_comparisons(results_of, study_of)
     assert whole["p_holm"].tolist() == pytest.approx(holm(whole["p"].tolist()))
     parts = overall[overall["component"].notna()]
     assert parts["p_holm"].tolist() == pytest.approx(holm(parts["p"].tolist()))
-    assert {labels[arm] for arm, p in zip(whole["arm"], whole["p_holm"], strict=True) if p > 0.05} == {"mixed"}
+    assert {labels[arm] for arm, p in zip(whole["arm"], whole["p_holm"], strict=True) if p > 0.05} == {"not told apart"}
 
 
 def test_shared_training_items_are_a_limit_of_the_interval_over_items(results_of, study_of):

@@ -147,6 +147,16 @@ def test_sizes_of_every_repeats_sides_are_told(study_of, records_of):
     assert "24 to 26 training items, 8 validation items and 8 test items" in told(summarise(tidy(study, records)))
 
 
+def test_a_side_of_one_item_is_told_in_the_singular(study_of, records_of):
+    study = study_of(repeats=2)
+    records = [changed(changed(r, "split.train.items", 1), "split.test.items", 1) for r in records_of(study)]
+    summary = summarise(tidy(study, records))
+    page = as_html(summary)
+    assert "train 1, validation 8, test 1 item a repeat" in page
+    assert "1 training and 1 test item a repeat" in page
+    assert "1 training item, 8 validation items and 1 test item" in told(summary)
+
+
 def test_naive_baselines_stand_beside_every_score(summary_of):
     summary = summary_of()
     page = as_html(summary)
@@ -208,6 +218,11 @@ def test_many_data_sets_have_doubts_and_methods_of_their_own():
     frame = foreign.scores({"a": 0.1, "b": 0.2}, parts=["iris", "wine", "cars"])
     summary = summarise(foreign.results(frame, part="data set"))
     assert [d.text for d in doubts(summary)] == [summary.across.limits]
+    covers = "Verdicts are about new seeds of this code."
+    covering = as_html(summarise(foreign.results(frame, part="data set", covers=covers)))
+    # Once among the doubts of the first screen, and not again right below them.
+    assert f'<li class="not-shown">{covers}' in covering
+    assert f'<p class="soft">{covers}' not in covering
     text = told(summary)
     assert "8 repeats of every arm on each data set, paired by repeat." in text
     assert "corrected by Holm's method for the 3 data sets of a pair of arms" in text

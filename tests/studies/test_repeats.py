@@ -72,6 +72,19 @@ def test_a_study_may_start_elsewhere(tmp_path: Path, schema: CorpusSchema) -> No
     assert opened(tmp_path, "repeats: {count: 10}\n", schema).numbers == range(10)
 
 
+@pytest.mark.parametrize("text", ["6..30", "'6..30/2@100'", "10@100", "'10'"])
+def test_a_study_may_say_it_as_the_command_line_does(tmp_path: Path, schema: CorpusSchema, text: str) -> None:
+    found = opened(tmp_path, f"repeats: {text}\n", schema)
+    asked = opened(tmp_path, "repeats: 3\n", schema, repeats=parse_repeats(text.strip("'")))
+    assert (found.numbers, found.sequential) == (asked.numbers, asked.sequential)
+
+
+def test_repeats_in_other_words_are_refused_with_their_line(tmp_path: Path, schema: CorpusSchema) -> None:
+    with pytest.raises(StudyError) as refused:
+        opened(tmp_path, "repeats: ten\n", schema)
+    assert str(refused.value).startswith(f"{tmp_path / 'mine.yaml'}:5: repeats: takes a number from 1, or MIN..MAX")
+
+
 def test_no_run_is_shared_with_the_repeats_from_zero(tmp_path: Path, schema: CorpusSchema) -> None:
     def names(text: str) -> set[str]:
         study = opened(tmp_path, text, schema)

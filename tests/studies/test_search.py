@@ -156,6 +156,7 @@ def test_an_objective_that_would_mislead_is_refused(
         (GOOD.replace("low:", "lo:"), 10, "unknown key 'lo'"),
         (GOOD.replace("log_uniform", "loguniform"), 10, "log_uniform"),
         (GOOD.replace("1e-2", "1e-5"), 10, "must be below high"),
+        (GOOD.replace("log_uniform, low: 1e-4, high: 1e-2", "choice, values: []"), 10, "must have 2 entries or more"),
         (GOOD.replace("learning_rate", "learning_rat"), 10, "learning_rate"),
         (GOOD.replace("training.optimiser.learning_rate", "split.test"), 10, "what trials are scored on"),
         (GOOD.replace("training.optimiser.learning_rate", "device"), 10, "is not a setting that can be tuned"),

@@ -336,6 +336,26 @@ def test_settings_that_leave_the_targets_alone_may_differ(tmp_path: Path, schema
     assert opened(tmp_path, text, schema).arm("large").config.data.window == 30
 
 
+@pytest.mark.parametrize(("metric", "margin"), [("skill", "5"), ("accuracy", "1"), ("active/f1", "2.0")])
+def test_a_margin_that_no_difference_can_leave_is_refused(
+    tmp_path: Path, schema: CorpusSchema, metric: str, margin: str
+) -> None:
+    """In percent, say: every comparison would be called equivalent."""
+    text = GOOD + f"metric: {metric}\nmargin: {margin}\n"
+    line = text[: text.index("margin")].count("\n") + 1
+    with pytest.raises(StudyError) as refused:
+        opened(tmp_path, text, schema)
+    told = refused.value.message
+    assert f".yaml:{line}: margin" in told
+    assert f"expected a number below 1; found {float(margin):g}" in told
+    assert f"{float(margin) / 100:g}" in told
+
+
+def test_a_margin_in_units_of_a_target_may_be_any_number(tmp_path: Path, schema: CorpusSchema) -> None:
+    assert opened(tmp_path, GOOD + "metric: position/mae\nmargin: 5\n", schema).margin == 5
+    assert opened(tmp_path, GOOD + "metric: loss\nmargin: 5\n", schema).margin == 5
+
+
 def test_a_margin_belongs_to_the_studys_own_metric(tmp_path: Path, schema: CorpusSchema) -> None:
     text = GOOD + "margin: 0.02\n"
     assert opened(tmp_path, text, schema).margin == 0.02

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmcore.data.file_kinds import FOOTAGE, SPREADSHEETS
 from mmcore.data.guess.raw import SUFFIXES
 from mmcore.data.guess.words import (
     COUNTED,
@@ -21,8 +22,9 @@ from mmcore.data.guess.words import (
     tokens,
 )
 from mmcore.errors import CorpusError
-from mmcore.language import number_of, sentence
+from mmcore.language import sentence
 from mmcore.names import refuse_torn_text
+from mmcore.shell import argument
 
 _SEPARATORS = re.compile(r"[_\-. ]+")
 ONE = "data"
@@ -90,7 +92,10 @@ def find_layout(folder: Path) -> Layout:
         raise CorpusError(
             "the folder must hold files of rows",
             expected="files " + ", ".join(SUFFIXES),
-            found=number_of(len(everything), "other file") if everything else "no file",
+            found=_others(everything),
+            next_step=f"Video and sound become features with mmstudy data import footage {argument(folder)} --out DIR"
+            if any(_is_footage(path) for path in everything)
+            else None,
             where=str(folder),
         )
     while (inner := _only_folder(layout.root, paths)) is not None:
@@ -122,7 +127,21 @@ def find_layout(folder: Path) -> Layout:
     return layout
 
 
+def _is_footage(path: Path) -> bool:
+    return path.suffix.lower() in FOOTAGE
+
+
+def _others(files: list[Path]) -> str:
+    if not files:
+        return "no file"
+    return "1 other file" if len(files) == 1 else f"{len(files)} other files"
+
+
 def _no_rows(suffix: str) -> str:
+    if suffix.lower() in FOOTAGE:
+        return sentence("{suffix}: mmstudy data import footage computes features of it", suffix=suffix)
+    if suffix.lower() in SPREADSHEETS:
+        return sentence("{suffix}: a spreadsheet; save its sheet as CSV", suffix=suffix)
     return (
         sentence("{suffix}: not a file of rows", suffix=suffix) if suffix else sentence("no ending: not a file of rows")
     )

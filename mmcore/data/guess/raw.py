@@ -19,7 +19,7 @@ from mmcore.data.guess.subtitles import read_subtitles
 from mmcore.data.guess.words import RATES, TIMES
 from mmcore.data.sources.arrow_claims import refuse_claims
 from mmcore.data.sources.special import TORN, open_archive, refuse_bomb
-from mmcore.errors import CorpusError
+from mmcore.errors import CorpusError, not_utf8
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".feather", ".npy", ".npz", ".jsonl", ".ndjson", ".srt", ".vtt")
 """What can be read."""
@@ -69,6 +69,12 @@ def read_raw(path: Path) -> Raw:
         raw = _read(path)
     except CorpusError:
         raise
+    except UnicodeDecodeError as error:
+        byte, line = not_utf8(error)
+        found = f"{byte} on line {line}"
+        raise CorpusError(
+            "the file must be UTF-8 text", found=found, next_step="Save it as UTF-8", where=str(path)
+        ) from None
     except (*TORN, KeyError, MemoryError, RecursionError, pd.errors.ParserError, pa.ArrowException) as error:
         found = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise CorpusError("the file cannot be read", found=found, where=str(path)) from None

@@ -310,11 +310,16 @@ def _wrote_modality(modality: str, facts: _Facts, absent: int) -> str:
     )
     low, middle, high = min(facts.rows), int(np.median(facts.rows)), max(facts.rows)
     counts = {"name": folder, "n": facts.width, "low": low, "high": high, "middle": middle}
-    text = (
-        sentence("{name}: {n} columns, {low} to {high} rows an item (median {middle})", **counts)
-        if facts.width > 1
-        else sentence("{name}: {n} column, {low} to {high} rows an item (median {middle})", **counts)
-    )
+    if low == high:
+        text = (
+            sentence("{name}: {n} columns, {low} rows in every item", **counts)
+            if facts.width > 1
+            else sentence("{name}: {n} column, {low} rows in every item", **counts)
+        )
+    elif facts.width > 1:
+        text = sentence("{name}: {n} columns, {low} to {high} rows an item (median {middle})", **counts)
+    else:
+        text = sentence("{name}: {n} column, {low} to {high} rows an item (median {middle})", **counts)
     if absent:
         text = sentence_of(absent, "{text}, absent in 1 item", "{text}, absent in {n} items", text=text)
     if facts.infinite:

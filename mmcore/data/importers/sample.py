@@ -12,6 +12,7 @@ import numpy as np
 
 from mmcore.errors import CorpusError
 from mmcore.language import say, sentence, shown
+from mmcore.shell import argument
 
 SIDES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -108,7 +109,7 @@ class Imported:
         ):
             if lines:
                 report += [title, *(f"  {shown(line)}" for line in lines)]
-        return [*report, say("next: mmstudy data inspect {folder}", folder=self.folder)]
+        return [*report, say("next: mmstudy data inspect {folder}", folder=argument(self.folder))]
 
 
 def parse_rates(texts: Iterable[str]) -> dict[str, str]:

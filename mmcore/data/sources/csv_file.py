@@ -40,6 +40,7 @@ def read_csv(
             found="an empty file" if not path.stat().st_size else "an empty line",
             where=f"{path}:1",
         )
+    refuse_separator(path, written)
     names = [nfc(name) for name in written]
     there = check_columns(path, names, wanted, tell)
     _refuse_cut(path, len(written))
@@ -58,6 +59,22 @@ def read_csv(
         else:
             arrays.append(_numbers(path, name, frame[column], tell))
     return names, arrays
+
+
+def refuse_separator(path: Path, header: Sequence[str]) -> None:
+    """Refuse a table whose cells other characters separate than commas, as spreadsheets of many countries save it.
+
+    Raises:
+        CorpusError: the header is one cell that holds semicolons or tabs.
+    """
+    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            raise CorpusError(
+                "cells of a corpus are separated by commas, and numbers have a decimal point",
+                found=called,
+                next_step="Save it as CSV with commas. mmstudy data init reads a folder of such files as they are",
+                where=f"{path}:1",
+            )
 
 
 def _refuse_cut(path: Path, columns: int) -> None:
@@ -154,8 +171,10 @@ def check_columns(path: Path, names: Sequence[str], wanted: Sequence[str], tell:
             tell(
                 CorpusError(
                     f"column '{column}' is missing",
-                    expected=f"{number_of(len(wanted), 'column')} that corpus.yaml names",
-                    found=number_of(len(names), "column"),
+                    expected=f"the {len(wanted)} columns that corpus.yaml names"
+                    if len(wanted) > 1
+                    else "the column that corpus.yaml names",
+                    found=f"{len(names)} column{'s' * (len(names) != 1)}",
                     next_step=nearest(column, sorted(have))[:300],
                     where=f"{path}:1" if path.suffix == ".csv" else str(path),
                 )

@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Literal
 
+from mmcore.data.sources.csv_file import refuse_separator
 from mmcore.data.sources.problems import Tell, stop
 from mmcore.data.sources.table_files import no_utf8, refuse_outside, unreadable
 from mmcore.errors import CorpusError, nearest
@@ -70,6 +71,7 @@ def read_items(path: Path, tell: Tell = stop) -> tuple[Item, ...]:
         raise CorpusError(
             "the file is empty", expected="a header and one line per item: item,group[,split]", where=where
         )
+    refuse_separator(path, header)
     for column in ("item", "group"):
         if column not in header:
             raise CorpusError(f"column '{column}' is missing", next_step=nearest(column, header), where=where)

@@ -30,6 +30,7 @@ def _file(folder: Path) -> YamlFile:
     if not there:
         raise CorpusError(
             "a corpus folder holds a file corpus.yaml",
+            found="none in it" if Path(folder).is_dir() else "a file" if Path(folder).exists() else "no such folder",
             next_step="Name a corpus folder, or make one of raw files: mmstudy data init RAW --out FOLDER",
             where=str(folder),
         )
@@ -173,6 +174,13 @@ def _explain(first: Any, loc: list[str | int], file: YamlFile) -> CorpusError:
                 f"'{path}' is not one of its choices",
                 found=repr(first["input"])[:80],
                 next_step=nearest(str(first["input"]), choices),
+                where=where,
+            )
+        case "too_short":
+            n = first["ctx"]["min_length"]
+            return CorpusError(
+                f"'{path}' must have {n} entr{'y' if n == 1 else 'ies'} or more",
+                found=repr(first["input"])[:80],
                 where=where,
             )
         case "value_error":

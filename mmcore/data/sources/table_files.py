@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmcore.data.sources.problems import Tell, stop
-from mmcore.errors import CorpusError, nearest
+from mmcore.errors import CorpusError, nearest, not_utf8
 from mmcore.files import found_by_system, next_step_of
 from mmcore.names import nfc
 from mmcore.schema import CorpusSchema
@@ -162,9 +162,5 @@ def unreadable(path: Path, what: str, error: OSError) -> CorpusError:
 
 def no_utf8(path: Path, error: UnicodeDecodeError) -> CorpusError:
     """A text file in another encoding; the error is that of the whole file."""
-    return CorpusError(
-        "the file must be UTF-8 text",
-        found=f"the byte 0x{error.object[error.start]:02x}",
-        next_step="Save it as UTF-8",
-        where=f"{path}:{error.object[: error.start].count(10) + 1}",
-    )
+    byte, line = not_utf8(error)
+    return CorpusError("the file must be UTF-8 text", found=byte, next_step="Save it as UTF-8", where=f"{path}:{line}")

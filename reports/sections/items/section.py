@@ -56,7 +56,8 @@ def by_item(results: StudyResults) -> Section | None:
             "The arm's loss minus the reference's on each test item, mean over the repeats that tested it, "
             "{together}: below 0 the arm is better. The interval of the mean covers both other items and "
             "other repeats (t interval with the error of a two-level bootstrap over groups of items and repeats). A "
-            "word is given if its p, after Holm over the comparisons, says that it is not chance.",
+            "word before a comparison says whose loss is lower; “not told apart” where its p, after Holm over the "
+            "comparisons, does not rule out chance.",
             together=together(results),
         ),
         findings=tuple(findings),
@@ -133,7 +134,7 @@ def _finding(row: Row, items: list[Row], alpha: float, floor: float, shared: boo
     loses = say("loses most on {items}", items=commas(worst)) if worst else ""
     label = ""
     if p is not None and floor <= alpha and not shared:
-        label = "mixed" if p > alpha else "lower loss" if row["difference"] < 0 else "higher loss"
+        label = "not told apart" if p > alpha else "lower loss" if row["difference"] < 0 else "higher loss"
     return Finding(text, label, "plain", say("{text}.", text=clauses([evidence, gains, loses])))
 
 

@@ -181,6 +181,48 @@ def test_a_score_called_an_error_needs_its_direction(tmp_path):
     assert verdicts(judge(frame, lower_is_better=False, out=tmp_path)) == [("cnn", "better")]
 
 
+@pytest.mark.parametrize("score", ["kappa", "value", "agreement"])
+def test_a_direction_that_no_name_tells_is_said_with_the_option_that_turns_it(tmp_path, score):
+    """A guess that would turn every verdict round, were it wrong."""
+    told = f"Higher {score} counts as better (--lower-is-better)."
+    assert told in judge(made(TWO, score=score), score=score, out=tmp_path).notes
+    assert told not in judge(made(TWO, score=score), score=score, lower_is_better=False, out=tmp_path).notes
+    assert told not in judge(made(TWO, score=score), score=score, lower_is_better=True, out=tmp_path).notes
+
+
+@pytest.mark.parametrize("score", ["accuracy", "val_acc", "score", "test/macro_f1"])
+def test_names_of_gains_need_no_words(tmp_path, score):
+    assert not [text for text in judge(made(TWO, score=score), score=score, out=tmp_path).notes if "Higher" in text]
+
+
+@pytest.mark.parametrize("columns", ["model", "seed"])
+def test_a_wide_table_names_no_measure_so_its_direction_is_said(tmp_path, columns):
+    wide = made(TWO).pivot(index=columns, columns="seed" if columns == "model" else "model", values="accuracy")
+    frame = wide.rename(columns=lambda name: f"seed{name}" if columns == "model" else name).reset_index()
+    found = judge(frame, reference="mlp", out=tmp_path)
+    assert "Higher score counts as better (--lower-is-better)." in found.notes
+    assert verdicts(found) == [("cnn", "better")]
+    turned = judge(frame, reference="mlp", lower_is_better=True, out=tmp_path)
+    assert verdicts(turned) == [("cnn", "worse")]
+    assert not [text for text in turned.notes if text.startswith("Higher")]
+
+
+def test_names_that_differ_in_their_writing_alone_are_told(tmp_path):
+    frame = made({"mlp": 0.8, "cnn": 0.85, "MLP": 0.8}).assign(dataset=["Iris", "iris"] * 12)
+    notes = judge(frame, reference="cnn", by="dataset", out=tmp_path).notes
+    assert "Arms whose names differ in their writing alone are compared as different ones: 'MLP' and 'mlp'." in notes
+    assert "Data sets whose names differ in their writing alone count as different ones: 'Iris' and 'iris'." in notes
+    assert not [text for text in judge(made(TWO), out=tmp_path).notes if "writing" in text]
+
+
+def test_one_score_of_several_is_judged_and_the_others_are_named(tmp_path):
+    frame = made(TWO).assign(f1=0.5, test_loss=0.1, width=64)
+    told = "Other columns of scores are not judged: f1 and test_loss (--score)."
+    assert told in judge(frame, out=tmp_path).notes
+    # Whoever names a score knows of the others.
+    assert told not in judge(frame, score="accuracy", out=tmp_path).notes
+
+
 def test_a_margin_makes_small_differences_equivalent(tmp_path):
     frame = made({"mlp": 0.8, "cnn": 0.801}, repeats=12)
     assert verdicts(judge(frame, margin=0.02, out=tmp_path)) == [("cnn", "equivalent")]

@@ -133,12 +133,16 @@ def test_names_that_are_numbers_lose_no_digit_and_gain_none():
     assert list(tidy.rows["label"]) == ["1", "2"]
 
 
-@pytest.mark.parametrize("name", ["rmse", "test_loss", "Test Error", "val/nll"])
+@pytest.mark.parametrize("name", [
+        "rmse", "test_loss", "Test Error", "val/nll", "err", "test_error_pct", "cross_entropy", "runtime_s",
+        "val.err.mean", "edit distance", "loss_avg",
+    ],
+)  # fmt: skip
 def test_names_of_errors_are_known(name):
     assert is_error(name)
 
 
-@pytest.mark.parametrize("name", ["accuracy", "lossless_share", "score"])
+@pytest.mark.parametrize("name", ["accuracy", "lossless_share", "score", "timeliness", "kappa"])
 def test_other_names_are_not(name):
     assert not is_error(name)
 
@@ -152,6 +156,9 @@ BAD = {
     "one arm": ("a.csv", LONG.replace("cnn", "mlp").replace("mlp,0,0.9\n", "mlp,2,0.9\n").replace("mlp,1,0.91\n", ""),
                 r"there must be two arms to compare; found only 'mlp'"),
     "ragged": ("a.csv", LONG + "cnn,2\n", r"a\.csv:6: every row must have as many cells as the header"),
+    "decimal commas": ("a.csv", LONG.replace("0.82", "0,82"), r"a\.csv:3: .* A decimal comma splits a number"),
+    "a comma in a name": ("a.csv", LONG + "cnn, deep,2,0.9\n", r"a\.csv:6: .* names that contain the separator"),
+    "an open quote": ("a.csv", LONG + 'cnn,2,0.9\n"cnn,3,0.9\ncnn,4,0.9\n', r"a\.csv:7: .* Look for a quote"),
     "empty": ("a.csv", "\n\n", r"must have rows; found none"),
     "header alone": ("a.csv", "model,seed,accuracy\n", r"must have rows; found none"),
     "no header": ("a.csv", "1,0,0.8\n2,0,0.9\n", r"a\.csv:1: the first line must name the columns"),
@@ -159,12 +166,29 @@ BAD = {
     "broken JSON": ("a.jsonl", '{"model": "a"}\n{"model"\n', r"a\.jsonl:2: every line must be JSON"),
     "no object": ("a.jsonl", "[1]\n", r"a\.jsonl:1: every line must be a JSON object"),
     "JSON of another kind": ("a.json", '{"a": 1}', r"scores in JSON are a list of objects"),
-    "ending": ("a.xlsx", "x", r"the ending of a file says how to read it; expected \.csv"),
+    "ending": ("a.dat", "x", r"the ending of a file says how to read it; expected \.csv.* Rename it"),
+    "spreadsheet": ("a.xlsx", "x", r"the ending of a file says how to read it; expected \.csv.* Save its sheet as CSV"),
     "no score": ("a.csv", "model,colour\na,red\nb,blue\n", r"which column holds the scores"),
     "two scores": ("a.csv", "model,x,y\na,1,2\nb,1,2\n", r"found x, y\. For example --score x"),
+    "a column a model": ("a.csv", "dataset,mlp,tree\niris,0.9,0.8\nwine,0.7,0.6\n",
+                         r"If the columns are models, name the column of repeats, such as seed"),
+    "a column a repeat": ("a.csv", "model,acc_0,acc_1\nmlp,0.9,0.8\ncnn,0.7,0.6\n",
+                          r"If the columns are repeats, call them seed0, seed1, …"),
     "all missing": ("a.csv", "model,seed,accuracy\na,0,\nb,0,nan\n", r"must hold numbers; found none that is finite"),
     "broken gzip": ("a.csv.gz", None, r"a file of scores must be readable"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl"])
+def test_another_encoding_is_told_with_its_byte_and_line(tmp_path, name):
+    """In our words: a codec's position in bytes helps nobody to find the letter."""
+    data = "model,seed,accuracy\nmlp,0,0.8\nGerät,0,0.9\n".encode("latin-1")
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    with pytest.raises(ScoresError) as refused:
+        read_scores(tmp_path / name)
+    assert str(refused.value).startswith(
+        f"{tmp_path / name}:3: a file of scores must be UTF-8 text; found the byte 0xe4."
+    )
 
 
 @pytest.mark.parametrize("kind", BAD)

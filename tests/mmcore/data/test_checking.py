@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,16 @@ def test_all_faults_of_the_schema_are_told_and_the_tables_are_read_all_the_same(
     assert checked.skipped is not None
 
 
+def test_a_list_without_entries_is_told_in_plain_words(write: Write) -> None:
+    folder = write()
+    path = folder / "corpus.yaml"
+    text = path.read_text()
+    start, end = text.index("modalities:"), text.index("targets:")
+    path.write_text(text[:start] + "modalities: {sound: {features: []}}\n" + text[end:])
+    message = told(check_corpus(folder))[0]
+    assert "'modalities.sound.features' must have 1 entry or more; found []" in message
+
+
 def test_what_is_still_open_is_named_first(write: Write) -> None:
     schema = {**SEGMENTS, "modalities": {**SEGMENTS["modalities"]}}
     schema["modalities"]["image"] = {**schema["modalities"]["image"], "sampling_rate": "???"}
@@ -125,8 +137,10 @@ def test_without_items_nothing_else_is_looked_at(write: Write) -> None:
 
 
 def test_a_folder_without_a_corpus_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"holds a file corpus\.yaml"):
+    with pytest.raises(CorpusError, match=r"holds a file corpus\.yaml; found none in it\."):
         check_corpus(tmp_path)
+    with pytest.raises(CorpusError, match=r"holds a file corpus\.yaml; found no such folder\."):
+        check_corpus(tmp_path / "corpsu")
 
 
 # Tables --------------------------------------------------------------------------------------------------------------
@@ -178,6 +192,27 @@ def test_tables_of_nobody_and_missing_tables_are_warnings(write: Write) -> None:
     assert "Did you mean 'a'?" in stranger
 
 
+def test_a_table_of_nobody_is_no_slip_where_every_item_has_its_own(write: Write) -> None:
+    """Its nearest name is that of an item with a table: to rename it so would overwrite that one."""
+    folder = write()
+    shutil.copy(folder / "image" / "a.csv", folder / "image" / "aa.csv")
+    (warning,) = told(check_corpus(folder), "warning")
+    assert "'aa' is not an item of items.csv" in warning
+    assert "Did you mean" not in warning
+
+
+@pytest.mark.parametrize(("mark", "called"), [(";", "semicolons"), ("\t", "tabs")])
+def test_files_with_other_separators_are_told_once_and_by_name(write: Write, mark: str, called: str) -> None:
+    folder = write()
+    (folder / "image" / "a.csv").write_text(f"time{mark}clip_0{mark}clip_1\n0{mark}0,5{mark}1\n", encoding="utf-8")
+    (message,) = told(check_corpus(folder))
+    assert f"image{os.sep}a.csv:1: cells of a corpus are separated by commas" in message
+    assert f"found {called}." in message
+    items = folder / "items.csv"
+    items.write_text(items.read_text(encoding="utf-8").replace(",", mark), encoding="utf-8")
+    assert any("items.csv:1: cells of a corpus are separated by commas" in text for text in told(check_corpus(folder)))
+
+
 def test_an_item_without_targets_is_told_as_such_and_not_as_one_without_a_modality(write: Write) -> None:
     folder = write()
     (folder / "mood" / "b.csv").unlink()
@@ -198,6 +233,49 @@ def test_a_table_without_a_single_value_is_told(write: Write, how: str) -> None:
     (warning,) = told(check_corpus(write(empty)), "warning")
     assert "1 of 4 items has a table of 'sound' in which no step has a value; found c." in warning
     assert "Fill it, or leave it so: the model is told where the modality is absent" in warning
+
+
+def test_a_column_that_no_item_has_a_value_of_is_told(write: Write) -> None:
+    """An extractor failed, or wrote another name: for the model a useful column says nothing, in every item."""
+
+    def empty(tables: Tables) -> None:
+        for item, frame in tables["sound"].items():
+            tables["sound"][item] = frame.assign(level=np.nan)
+
+    checked = check_corpus(write(empty))
+    assert checked.errors == 0
+    (warning,) = told(checked, "warning")
+    assert "sound: column level has no value in any item" in warning
+    assert "take it out of corpus.yaml" in warning
+
+
+def test_a_column_that_some_items_lack_is_no_fault(write: Write) -> None:
+    """What three miss, the fourth teaches."""
+
+    def empty(tables: Tables) -> None:
+        for item in "abc":
+            tables["sound"][item] = tables["sound"][item].assign(level=np.nan)
+
+    assert told(check_corpus(write(empty)), "warning") == []
+
+
+def test_several_columns_without_a_value_are_counted_and_named(write: Write) -> None:
+    def empty(tables: Tables) -> None:
+        for item, frame in tables["image"].items():
+            tables["image"][item] = frame.assign(clip_0=np.nan, clip_2=np.nan)
+
+    (warning,) = told(check_corpus(write(empty)), "warning")
+    assert "image: 2 of 3 columns have no value in any item: clip_0, clip_2" in warning
+
+
+def test_a_step_that_is_longer_than_every_item_is_told(write: Write) -> None:
+    """A step in milliseconds: each item becomes a single step, and nothing is left of its course."""
+    schema = {**SEGMENTS, "step": 1000.0}
+    checked = check_corpus(write(schema=schema))
+    (warning,) = [text for text in told(checked, "warning") if "corpus.yaml:" in text]
+    assert "no item is longer than one step" in warning
+    assert "found a step of 1000 s" in warning
+    assert "step is in seconds" in warning
 
 
 def test_a_modality_without_a_folder_and_two_tables_of_an_item(write: Write) -> None:
@@ -231,7 +309,7 @@ def test_times_that_are_mended_on_reading_are_warnings(write: Write) -> None:
     text = "\n".join(told(checked, "warning"))
     assert "times run backwards at 11 places in 1 item; they are sorted when they are read; found a: 11" in text
     assert "rows have no time at 1 place in 1 item; they are not read; found b: 1" in text
-    assert "sound: 1 of 6 rows repeats a time in 1 item (first b)" in text
+    assert "sound: 1 of 6 rows repeats a time in 1 item (b)" in text
 
 
 def test_targets_nowhere_and_targets_that_never_vary(write: Write) -> None:

@@ -209,7 +209,7 @@ def test_rows_with_equal_times_are_pooled_where_resample_is_given(
     assert (row.duplicate_times, row.equal_times_pooled) == (2 * len(times), 1)
     notes = [note for note in time_notes(prepared.quality) if note.startswith("sound")]
     assert notes == [
-        f"sound: {2 * len(times)} of {3 * len(times)} rows repeat a time in 1 item (first a); 1 column pools them by "
+        f"sound: {2 * len(times)} of {3 * len(times)} rows repeat a time in 1 item (a); 1 column pools them by "
         "its resample, the others read the last row of equal times"
     ]
 

@@ -284,10 +284,10 @@ def test_faults_of_segments_are_counted_and_told(
     assert "1 segment is shorter than a step, lies between two steps and is not read" in row.warnings
     notes = [event.text for event in events if isinstance(event, Note)]
     for text in (
-        "sound: 1 segment starts before an earlier one has ended in 1 item (first a); of several the one that started "
+        "sound: 1 segment starts before an earlier one has ended in 1 item (a); of several the one that started "
         "last is read",
-        "sound: 1 segment does not end after its start in 1 item (first a), and is left out",
-        "sound: 2 rows have no time in 1 item (first a), and are left out",
+        "sound: 1 segment does not end after its start in 1 item (a), and is left out",
+        "sound: 2 rows have no time in 1 item (a), and are left out",
     ):
         assert text in notes
         assert text in time_notes(prepared.quality)

@@ -144,6 +144,7 @@ def test_what_cannot_be_read_is_left_out_with_its_reason(raw: Path) -> None:
     left_out = dict(guess.left_out)
     assert set(left_out) == {"audio/b.csv", "audio/c.npy", "audio/d.csv", "audio/e.npy"}
     assert "column 'pitch' is missing, which 2 of 3 files of audio have" in left_out["audio/d.csv"]
+    assert left_out["audio/b.csv"] == "the file must be UTF-8 text; found the byte 0xff on line 1. Save it as UTF-8"
     assert "rows by features" in left_out["audio/c.npy"]
     assert "Object arrays cannot be loaded" in left_out["audio/e.npy"]
     assert guess.items == ["a", "f"]

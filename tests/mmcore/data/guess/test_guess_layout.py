@@ -11,6 +11,7 @@ import pytest
 from mmcore.data.guess.layout import ONE, find_layout
 from mmcore.data.guess.streams import find_streams, misspelt
 from mmcore.errors import CorpusError
+from mmcore.shell import argument
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -111,6 +112,33 @@ def test_a_folder_without_rows_is_refused(tmp_path: Path, files: tuple[str, ...]
         find_layout(tmp_path)
     with pytest.raises(CorpusError, match="no such folder"):
         find_layout(tmp_path / "nowhere")
+
+
+def test_a_folder_of_footage_is_sent_to_the_importer(tmp_path: Path) -> None:
+    folder = tmp_path / "my clips"
+    touch(folder, "one.mp4", "two.MOV", "notes.txt")
+    with pytest.raises(CorpusError) as refused:
+        find_layout(folder)
+    assert refused.value.found == "3 other files"
+    assert refused.value.next_step is not None
+    assert f"mmstudy data import footage {argument(folder)} --out DIR" in refused.value.next_step
+    with pytest.raises(CorpusError) as plain:
+        find_layout(touch(tmp_path / "texts", "notes.txt"))
+    assert plain.value.next_step is None
+
+
+def test_footage_beside_tables_is_left_out_with_the_way_to_its_features(tmp_path: Path) -> None:
+    touch(tmp_path, "audio/a.csv", "audio/b.csv", "a.mp4")
+    ((path, why),) = find_layout(tmp_path).left_out
+    assert str(path) == "a.mp4"
+    assert "mmstudy data import footage" in str(why)
+
+
+def test_a_spreadsheet_is_left_out_with_what_to_do(tmp_path: Path) -> None:
+    touch(tmp_path, "audio/a.csv", "audio/b.csv", "labels.XLSX")
+    ((path, why),) = find_layout(tmp_path).left_out
+    assert str(path) == "labels.XLSX"
+    assert "save its sheet as CSV" in str(why)
 
 
 # Items -------------------------------------------------------------------------------------------------------------
