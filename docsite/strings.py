@@ -37,6 +37,8 @@ ROOMS = {
 WORDS = 3
 """A literal with this many words is a sentence."""
 _SAYING = ("say", "sentence", "later", "rich")
+_SPEAKS = {COUNTED: (1, COUNTED), "say_of": (2, ""), "sentence_of": (2, "")}
+"""Functions whose text is not the first argument: its place, and its context in the catalogue."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ def _said_in(path: Path) -> Iterator[Said]:
     if path.suffix == ".py":
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                at, context = (1, COUNTED) if node.func.id == "counted" else (0, "")
-                if (context or node.func.id in _SAYING) and len(node.args) > at:
+                at, context = _SPEAKS.get(node.func.id, (0, ""))
+                if node.func.id in (*_SPEAKS, *_SAYING) and len(node.args) > at:
                     for text in _texts(node.args[at]):
                         yield Said(text, context, file, node.lineno)
     elif path.suffix in (".html", ".md") and "templates" in path.parts:
@@ -122,7 +124,7 @@ def _not_said(node: ast.AST) -> Iterator[ast.JoinedStr | ast.Constant]:
         case ast.Call(func=ast.Attribute(attr="query")) | ast.keyword(arg="loc"):
             # A condition on a table of pandas; a place in a drawing.
             return
-        case ast.Call(func=ast.Name(id=name)) if name in (*_SAYING, COUNTED):
+        case ast.Call(func=ast.Name(id=name)) if name in (*_SAYING, *_SPEAKS):
             for value in node.keywords:
                 yield from _not_said(value)
             return

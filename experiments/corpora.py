@@ -6,8 +6,11 @@ of it, see :mod:`experiments.elsewhere`.
 
 from __future__ import annotations
 
+import atexit
 import re
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import cast, get_args
 
@@ -16,6 +19,9 @@ from filelock import FileLock
 from experiments.elsewhere import Elsewhere, known_of
 from experiments.home import Home
 from mmcore.atomic import room_in
+from mmcore.config import DataConfig
+from mmcore.data.prepare import prepare
+from mmcore.data.prepared import Prepared, store_path
 from mmcore.data.sources.folder import Item, content_key, read_items, read_schema
 from mmcore.data.sources.simulated import Size, simulate, simulated_items, simulated_schema
 from mmcore.errors import CorpusError, nearest
@@ -153,3 +159,24 @@ def items_of(place: CorpusPlace) -> tuple[Item, ...]:
     if place.exists or place.simulated is None:
         return read_items(place.folder / "items.csv")
     return tuple(Item(name, name, None, {}) for name in simulated_items(*place.simulated))
+
+
+def prepared_for(folder: Path, config: DataConfig, home: Home, on_event: OnEvent = ignore) -> Prepared:
+    """The prepared store of a corpus for a command that only reads: in the home, and made there where it is missing.
+
+    In a home that may only be read, a missing one is made in a temporary folder, which ends with this process.
+
+    Raises:
+        CorpusError: as :func:`mmcore.data.prepare.prepare`.
+    """
+    if not home.read_only:
+        return prepare(folder, config, home.make().prepared, on_event)
+    there = store_path(content_key(folder), config, home.prepared).exists()
+    return prepare(folder, config, home.prepared if there else _passing(), on_event)
+
+
+@cache
+def _passing() -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="mmstudy-prepared-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)

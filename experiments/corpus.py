@@ -226,13 +226,13 @@ class Corpus:
         """
         import pandas as pd
 
+        from experiments.corpora import prepared_for
         from mmcore.config import DataConfig
-        from mmcore.data.prepare import prepare
         from mmcore.quality import summarise
 
-        place = Home.choose(None if home is None else Path(home)).make()
+        place = Home.choose(None if home is None else Path(home))
         return pd.DataFrame(
-            [asdict(line) for line in summarise(prepare(self.path, DataConfig(), place.prepared).quality)]
+            [asdict(line) for line in summarise(prepared_for(self.path, DataConfig(), place).quality)]
         ).set_index("modality")
 
     def plot(self, item: str, max_gap: float = 5.0) -> Drawing:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments.shown_path import near
 from mmcore.data.overview import ModalityOverview, Overview, ParameterOverview
 from mmcore.data.sources.folder import Item
-from mmcore.language import later, say
+from mmcore.language import later, say, say_of
 from mmcore.schema import CorpusSchema
 from reports.cards.card import Card, Grid, clipped
 from reports.numbers import about, counted
@@ -69,11 +69,15 @@ def parameter_rows(schema: CorpusSchema, overview: Overview) -> list[list[str]]:
 
 
 def _known(known: int, by_item: bool) -> str:
-    return say("{n} items", n=known) if by_item else say("{n} rows", n=known)
+    return counted(known, "item") if by_item else counted(known, "row")
 
 
 def _kind(one: ParameterOverview) -> str:
-    return say("{n} classes", n=one.parameter.classes) if one.parameter.kind == "categorical" else one.parameter.kind
+    return (
+        counted(one.parameter.classes or 0, "class", "classes")
+        if one.parameter.kind == "categorical"
+        else one.parameter.kind
+    )
 
 
 def _values(one: ParameterOverview) -> str:
@@ -92,8 +96,8 @@ def _values(one: ParameterOverview) -> str:
 def corpus_text(path: Path, schema: CorpusSchema, overview: Overview) -> str:
     """A corpus for a terminal."""
     tables = (
-        (MODALITY, modality_rows(overview), later("and {n} more modalities")),
-        (TARGET, parameter_rows(schema, overview), later("and {n} more targets")),
+        (MODALITY, modality_rows(overview), lambda n: say_of(n, "and 1 more modality", "and {n} more modalities")),
+        (TARGET, parameter_rows(schema, overview), lambda n: say_of(n, "and 1 more target", "and {n} more targets")),
     )
     return "\n".join(
         [
@@ -104,12 +108,12 @@ def corpus_text(path: Path, schema: CorpusSchema, overview: Overview) -> str:
     )
 
 
-def _short_table(header: Sequence[str], rows: Sequence[Sequence[str]], rest: str) -> str:
-    """A table of the first rows; ``rest`` counts the others."""
+def _short_table(header: Sequence[str], rows: Sequence[Sequence[str]], rest: Callable[[int], str]) -> str:
+    """A table of the first rows; ``rest`` says how many others there are."""
     cells = [[clipped(cell, MOST_LETTERS) for cell in row] for row in rows[:MOST_ROWS]]
     more = len(rows) - MOST_ROWS
     shown = table([say(head) for head in header], cells, left=range(len(header)))
-    return f"{shown}\n{say(rest, n=more)}" if more > 0 else shown
+    return f"{shown}\n{rest(more)}" if more > 0 else shown
 
 
 def short_text(path: Path, schema: CorpusSchema, items: Sequence[Item]) -> str:

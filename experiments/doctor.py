@@ -11,7 +11,7 @@ from pathlib import Path
 from experiments.environment import environment
 from experiments.home import Home
 from mmcore.errors import MMStudyError
-from mmcore.language import later, say
+from mmcore.language import counted, later, say
 from reports.numbers import listing
 
 
@@ -100,11 +100,11 @@ def _disk(home: Home) -> Finding:
     runs = sum(1 for _ in home.runs.iterdir()) if home.runs.is_dir() else 0
     free = shutil.disk_usage(place).free / 2**30
     fine = os.access(place, os.W_OK) and free > 0.1
-    facts = {"home": home.root, "runs": runs, "free": free}
+    facts = {"home": home.root, "runs": counted(runs, "run"), "free": free}
     text = (
-        say("{home}: {runs} runs, {free:.1f} GiB free", **facts)
+        say("{home}: {runs}, {free:.1f} GiB free", **facts)
         if os.access(place, os.W_OK)
-        else say("{home}: {runs} runs, {free:.1f} GiB free, no permission to write", **facts)
+        else say("{home}: {runs}, {free:.1f} GiB free, no permission to write", **facts)
     )
     return Finding(later("home"), text, fine)
 

@@ -21,8 +21,8 @@ from filelock import FileLock
 
 from experiments.analyses import Question, belonging, chosen, remember, still_open
 from experiments.choices import Choices, options_from
-from experiments.earlier_looks import looks_warning
-from experiments.home import Home
+from experiments.earlier_looks import keep_look, looks_warning
+from experiments.home import OWN_COPY, Home
 from experiments.jobs import delete_failed, job_of, mirror_record
 from experiments.launchers.choose import share
 from experiments.launchers.kept import KeptPool
@@ -33,7 +33,7 @@ from experiments.model_runs import ModelRuns
 from experiments.notebook import usual_display
 from experiments.opening import open_or_mend, open_request
 from experiments.outcome import Outcome
-from experiments.planning.feasible import refuse_impossible
+from experiments.planning.feasible import missing_elsewhere, refuse_impossible, refuse_missing
 from experiments.planning.foresight import prospects
 from experiments.planning.memory import needed_by
 from experiments.planning.packs import packing_note
@@ -44,6 +44,7 @@ from experiments.planning.stages import ANALYSE, PREPARE, REPORT, SYNC
 from experiments.planning.study_stages import analysis_stages, prepare_guess, report_guess
 from experiments.progress import WARNING, Display, Silent, without_threads
 from experiments.records import put_aside
+from experiments.report_place import place_for
 from experiments.results import load_results, log_verdicts
 from experiments.rounds import OwnCode, busy_in, train
 from experiments.study_file import study_name
@@ -84,7 +85,7 @@ def run_study(
         MMStudyError: bad input; nothing is lost.
         KeyboardInterrupt: interrupted; the same call resumes.
     """
-    place = Home.choose(Path(home) if home is not None else None).make()
+    place = Home.choose(Path(home) if home is not None else None).make(OWN_COPY)
     options, name = options_from(choices, options), study_name(study, place)
     if display is None:
         with usual_display() as display:
@@ -98,6 +99,9 @@ def run_study(
     if (note := packing_note(request)) is not None:
         display.say(note)
     ahead = _planned(request, place, display)
+    refuse_missing(ahead)
+    for text in missing_elsewhere(ahead):
+        display.say(WARNING + text)
     if plans_models(ahead):
         _warn(ahead.request, ahead, display)
     for text in looks_warning(ahead, place):
@@ -198,6 +202,7 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
             f"study '{request.study.name}' asks for no analysis",
             next_step=f"Name some: {', '.join(KINDS)}, or all",
         )
+    home.make(OWN_COPY)
     display = display or Silent()
     _say_threads(request.options, display)
     if kinds:
@@ -211,20 +216,27 @@ def analyse_study(request: Request, home: Home, kinds: Sequence[str] = (), displ
 
 @in_one_language
 def report_study(
-    request: AnyRequest, home: Home, mirror: Mirror | None = None, display: Display | None = None
+    request: AnyRequest,
+    home: Home,
+    mirror: Mirror | None = None,
+    display: Display | None = None,
+    out: Path | None = None,
 ) -> Outcome:
     """Write the report of the results so far, each file of it whole; reads records, trains nothing.
 
     Args:
         mirror, display: of this command; their threads pause for the moment in which this process is copied.
+        out: a folder for the report, of which the home keeps a note alone, where it may be written to. None: the
+            home's own.
 
     Raises:
         RecordError: no run of the study is finished, or records cannot be mixed.
+        StoreError: as :func:`experiments.report_place.place_for`.
     """
+    folder = place_for(out, home, request.key)
     todo = plan(request, home)
     results = load_results(todo, home)
     summary = summarise(results)
-    folder = home.report(request.key)
     with without_threads(display or Silent()), mirror.paused() if mirror is not None else contextlib.nullcontext():
         figures = Figures(summary, results)
     with figures, room_in(folder):
@@ -235,11 +247,15 @@ def report_study(
 
             mirror.modelled(best_models(todo, results, summary, home))
         folder.mkdir(parents=True, exist_ok=True)
-        # Two commands that write one report at once would leave a mixture of both.
-        with FileLock(home.root / "report.lock"):
-            for part in (folder, *(path for path in folder.iterdir() if path.is_dir())):
-                remove_leftovers(part)
+        if out is not None:
             page = write_report(summary, results, folder, figures)
+            keep_look(folder, home, request.key)
+        else:
+            # Two commands that write one report at once would leave a mixture of both.
+            with FileLock(home.root / "report.lock"):
+                for part in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+                    remove_leftovers(part)
+                page = write_report(summary, results, folder, figures)
     if mirror is not None:
         mirror.reported(folder)
     return Outcome(results, summary, page, len(results.runs) - len(results.done), None)
@@ -258,6 +274,7 @@ def log_report(request: AnyRequest, home: Home, outcome: Outcome, display: Displ
 def sync_study(request: AnyRequest, home: Home, display: Display) -> str | None:
     """Update the tracking store from the records; None, or why it failed."""
     behind = None
+    home.make(OWN_COPY)
     display.begin(SYNC)
     if request.searches:
         from experiments.tuning.tune import sync_searches

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from experiments.home import Home
 from experiments.planning.plan import AnyPlan
 from experiments.planning.request import OPEN, AnyRequest
+from mmcore.atomic import write_atomically
 from mmcore.files import read_bytes
 from mmcore.language import say
 from reports.numbers import listing
@@ -41,6 +42,20 @@ def write_note(todo: AnyPlan, home: Home, path: Path) -> bool:
     if looks:
         path.write_text(note_of(todo.request.study, looks).model_dump_json(indent=1), encoding="utf-8")
     return bool(looks)
+
+
+def keep_look(report: Path, home: Home, key: str) -> None:
+    """Remember a report that was written outside the home as a look: beside those that came from another home.
+
+    A home that may only be read is nobody's to add repeats to.
+
+    Args:
+        report: its folder. key: of the study.
+    """
+    written = _written(report / FILE)
+    if written is not None and not home.read_only:
+        text = written.model_dump_json(indent=1).encode()
+        write_atomically(home.looks(f"{key}-elsewhere"), lambda file: file.write(text))
 
 
 def looks_warning(todo: AnyPlan, home: Home) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from experiments.results import load_results
 from experiments.trained_arm import TrainedArm, Which
 from mmcore.atomic import write_atomically
 from mmcore.errors import StudyError
+from mmcore.language import number_of
 from reports.output.text import as_text
 from reports.summary.build import summarise
 
@@ -200,7 +201,7 @@ def _check(deployed: nn.Module, run: Run, example: Example, path: Path) -> None:
         windows, steps = example[2].shape
         raise StudyError(
             "an exported file must give outputs for any number of windows, of any length up to the study's",
-            expected=f"it computes {windows} windows of {steps} steps",
+            expected=f"it computes {number_of(windows, 'window')} of {number_of(steps, 'step')}",
             found=str(error).strip().partition("\n")[0][:300],
             where=str(path),
             next_step="A class of your own must compute the same way at every size; if none takes part, "

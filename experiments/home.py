@@ -175,8 +175,25 @@ class Home:
             return whole
         return self.earlier[0].root / whole.relative_to(self.root)
 
-    def make(self) -> Home:
-        """Itself, once the folder exists and keeps its contents out of version control."""
+    @property
+    def read_only(self) -> bool:
+        """Whether the folder is there and this user may not write to it."""
+        return self.root.is_dir() and not os.access(self.root, os.W_OK)
+
+    def make(self, otherwise: str = "Name another folder with --home DIR or MMSTUDY_HOME") -> Home:
+        """Itself, once the folder exists and keeps its contents out of version control.
+
+        Args:
+            otherwise: what to do where the folder may only be read.
+
+        Raises:
+            StoreError: it may only be read.
+        """
+        if self.read_only:
+            raise StoreError(
+                "this needs a home to write to", found="one that you may only read", where=str(self.root),
+                next_step=otherwise,
+            )  # fmt: skip
         self.root.mkdir(parents=True, exist_ok=True)
         ignore = self.root / ".gitignore"
         if not ignore.exists():
@@ -185,3 +202,9 @@ class Home:
 
 
 _MOVES = TypeAdapter(tuple[str, ...])
+
+OWN_COPY = (
+    "Name a home of your own with --home DIR; mmstudy home export STUDY FILE.zip here and mmstudy home import FILE.zip "
+    "there take along what is finished"
+)
+"""What to do in a home that may only be read: for commands that add to a study."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from experiments.home import Home
+from experiments.report_place import place_for
 from experiments.score_sources import read_scores
 from experiments.scores.columns import Columns, Wanted, columns_of, is_error, is_gain
 from experiments.scores.numbers import number_of
@@ -126,6 +127,7 @@ def judge(
     pairing = pairing_of(table, tidy, columns, paired=paired, overlap=overlap, shared=shared_items)
     lower, direction = _lower(lower_is_better, columns, table)
     name = f"judge-{_slug(table.name)}"
+    folder = place_for(None if out is None else Path(out), place, name)
     first, why = _reference(reference, tidy, table)
     rows, repeats = _numbered(tidy, pairing)
     notes = (*table.notes, *columns.guessed, *direction, *why, *_missing(tidy, columns), *_alike(tidy), _how(pairing))
@@ -152,7 +154,6 @@ def judge(
     )
     results = foreign_results(rows, request, Origin(mmstudy=__version__))
     summary = summarise(results)
-    folder = Path(out) if out is not None else place.make().report(name)
     return Judgement(results, summary, write_report(summary, results, folder), notes)
 
 

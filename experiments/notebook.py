@@ -13,7 +13,7 @@ from experiments.planning.remaining import Remaining
 from experiments.planning.stages import REPORT, Stage
 from experiments.progress import WARNING, Silent, chosen_column, remark
 from mmcore import events
-from mmcore.language import say
+from mmcore.language import counted, say
 from reports.cards.card import clipped
 from reports.numbers import about
 
@@ -64,14 +64,14 @@ class NotebookDisplay:
         took = about(self._clock() - self._began)
         if kind is not None:
             words = say(
-                "stopped after {done} of {total} jobs, in {took}; the same call resumes",
+                "stopped after {done} of {jobs}, in {took}; the same call resumes",
                 done=done,
-                total=total,
+                jobs=counted(total, "job"),
                 took=took,
             )
         else:
             words = (
-                say("{done} of {total} jobs done in {took}", done=done, total=total, took=took)
+                say("{done} of {jobs} done in {took}", done=done, jobs=counted(total, "job"), took=took)
                 if total
                 else say("done in {took}", took=took)
             )
@@ -140,7 +140,12 @@ class NotebookDisplay:
         done, total = self._remaining.done, self._remaining.total
         words = [
             self._headline,
-            say("{done} of {total} jobs done, {standing}", done=done, total=total, standing=self._remaining.standing())
+            say(
+                "{done} of {jobs} done, {standing}",
+                done=done,
+                jobs=counted(total, "job"),
+                standing=self._remaining.standing(),
+            )
             if total
             else say("planning"),
         ]

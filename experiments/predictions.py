@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mmcore.atomic import write_atomically
+from mmcore.language import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +48,9 @@ class Predictions:
     models: int
 
     def __repr__(self) -> str:
-        items = self.values["item"].nunique()
-        return f"<predictions for {items} items by {self.models} models: {len(self.values)} values>"
+        items = len(set(self.values["item"]))
+        models, values = number_of(self.models, "model"), number_of(len(self.values), "value")
+        return f"<predictions for {number_of(items, 'item')} by {models}: {values}>"
 
     def write(self, folder: Path, format: Literal["csv", "parquet"] = "csv") -> list[Path]:
         """Write ``values`` and, where there are any, ``probabilities``, each in one step.

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.corpora import prepared_for
 from experiments.records import read_record
 from experiments.trained_arm import TrainedArm, Which
 from mmcore.config import RunConfig
@@ -75,7 +76,6 @@ def cost_of(arm: TrainedArm, which: Which, deployed: Deployed, run: Run, whole: 
     """
     import torch
 
-    from mmcore.data.prepare import prepare
     from mmcore.exporting import as_predictor
     from mmcore.trained import Trained
     from mmcore.training.evaluation import model_rows
@@ -85,7 +85,7 @@ def cost_of(arm: TrainedArm, which: Which, deployed: Deployed, run: Run, whole: 
     assert record is not None
     assert isinstance(record.config, RunConfig)
     metric = arm.request.study.metric
-    prepared = prepare(arm.request.place.folder, record.config.data, arm.home.prepared)
+    prepared = prepared_for(arm.request.place.folder, record.config.data, arm.home)
     trained = Trained(record.config, prepared, deployed.model, torch.device("cpu"), ignore)
     tally = trained.tally(as_predictor(deployed, run), detailed=True)
     rows = model_rows("test", tally, trained.naive.losses())

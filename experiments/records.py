@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import orjson
-from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
+from experiments.held import is_held
 from mmcore.analyses import AnyAnalysis, key
 from mmcore.atomic import write_atomically
 from mmcore.config import ForeignConfig, RunConfig
@@ -298,13 +298,4 @@ def answer_path(folder: Path, analysis: AnyAnalysis) -> Path:
 
 def is_locked(folder: Path) -> bool:
     """Whether a process trains the run right now; looks without leaving a file."""
-    path = folder / LOCK
-    if not path.exists():
-        return False
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
+    return is_held(folder / LOCK)

@@ -23,7 +23,7 @@ from experiments.records import is_locked, put_aside, read_record
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.events import EpochDone, Load
 from mmcore.files import BrokenFile
-from mmcore.language import say, shown
+from mmcore.language import counted, say, say_of, shown
 
 Config = TypeVar("Config", RunConfig, ForeignConfig)
 
@@ -81,7 +81,14 @@ def train(todo: Plan[Config], home: Home, mirror: Mirror, display: Display, how:
     open_runs = _open_runs(todo, how)
     reused = len(todo.runs) - len(open_runs)
     if reused:
-        display.say(say("{n} of {all} runs are there already and are reused", n=reused, all=len(todo.runs)))
+        display.say(
+            say_of(
+                reused,
+                "1 of {runs} is there already and is reused",
+                "{n} of {runs} are there already and are reused",
+                runs=counted(len(todo.runs), "run"),
+            )
+        )
     if not open_runs:
         how.mend()
         return

@@ -51,8 +51,9 @@ def _written(study: Study, home: Home) -> Path:
             next_step="Convert it, for example float(x) instead of a NumPy number",
         ) from None
     stem = re.sub(r"[^a-z0-9]+", "_", study.question.lower()).strip("_")[:LONGEST].strip("_") or "study"
-    path = home.make().root / "studies" / f"{stem}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}.yaml"
+    path = home.root / "studies" / f"{stem}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}.yaml"
     if not path.exists():
+        home.make()
         write_atomically(path, lambda file: file.write(text.encode()))
     if read_study(path)[0] != study:
         path.unlink()

@@ -25,6 +25,7 @@ from mmcore.data.sources.writing import write_items, write_table, write_yaml
 from mmcore.errors import CorpusError, RecordError, StudyError, nearest
 from mmcore.fingerprint import training_fingerprint
 from mmcore.frozen import without_defaults
+from mmcore.language import number_of
 from mmcore.schema import CorpusSchema
 from mmcore.scores import value_of
 
@@ -56,9 +57,8 @@ class TrainedArm:
     runs: tuple[PlannedRun[RunConfig], ...]
 
     def __repr__(self) -> str:
-        return (
-            f"<arm '{self.arm}' of study '{self.request.study.name}': {len(self.runs)} models, best repeat {self.best}>"
-        )
+        models = number_of(len(self.runs), "model")
+        return f"<arm '{self.arm}' of study '{self.request.study.name}': {models}, best repeat {self.best}>"
 
     @property
     def repeats(self) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from mmcore.frozen import Frozen
+from mmcore.language import number_of
 from mmcore.limits import MOST_CLASSES
 from mmcore.names import Name
 
@@ -66,7 +67,7 @@ def check_labels(owner: str, kind: Kind, labels: Sequence[str] | None, classes: 
         raise ValueError(f"{owner}: labels name classes, and kind {kind} has none. Leave labels out, or change kind")
     needed = classes or (2 if kind == "binary" else max(1, len(labels)))
     if len(labels) != needed:
-        raise ValueError(f"{owner}: {len(labels)} labels for {needed} classes")
+        raise ValueError(f"{owner}: {number_of(len(labels), 'label')} for {number_of(needed, 'class', 'classes')}")
     stripped = [label.strip() for label in labels]
     for label in stripped:
         if not label or stripped.count(label) > 1:

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from mmcore.complaints import complaint, expectation
 from mmcore.errors import MMStudyError, RecordError
 
 T = TypeVar("T")
@@ -150,7 +151,7 @@ def broken_by(problem: ValidationError, path: Path, what: str, next_step: str) -
     first = problem.errors(include_url=False)[0]
     place = ".".join(map(str, first["loc"]))
     if first["type"] == "json_invalid":
-        found = first["msg"].removeprefix("Invalid JSON: ")
+        found = complaint(first)
         return BrokenFile(f"{what} must be whole JSON", path, expected=None, found=found, next_step=next_step)
     rule = f"'{place}' of {what} cannot be understood" if place else f"{what} cannot be understood"
     if first["type"] == "missing":
@@ -158,7 +159,7 @@ def broken_by(problem: ValidationError, path: Path, what: str, next_step: str) -
             f"{what} lacks '{place}'", path, expected="a whole file", found="no such key", next_step=next_step
         )
     found = repr(first["input"])[:60]
-    return BrokenFile(rule, path, expected=first["msg"], found=found, next_step=next_step)
+    return BrokenFile(rule, path, expected=expectation(first), found=found, next_step=next_step)
 
 
 def set_aside(path: Path) -> Path:

@@ -145,6 +145,8 @@ class Sentence(str):
     @property
     def shown(self) -> str:
         """In the language of this moment."""
+        if language() == "en":
+            return str(self)
         return say(self._text, **{name: shown(value) for name, value in self._values.items()})
 
 
@@ -178,6 +180,51 @@ def said_of(n: int, noun: str) -> str | None:
     chosen = language()
     found = None if chosen == "en" else _catalogue(chosen).get((COUNTED, noun))
     return None if found is None else found.format(n=f"{n}")
+
+
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """``1 repeat``, ``8 repeats``; in another language as its catalogue says it of this noun."""
+    return said_of(n, noun) or f"{n} {_form(n, noun, plural)}"
+
+
+def number_of(n: int, noun: str, plural: str | None = None) -> str:
+    """As :func:`counted`, in English always: for errors.
+
+    Example:
+        >>> number_of(1, "item"), number_of(1200, "item"), number_of(2, "class", "classes")
+        ('1 item', '1,200 items', '2 classes')
+    """
+    return f"{n:,} {_form(n, noun, plural)}"
+
+
+def _form(n: int, noun: str, plural: str | None) -> str:
+    return noun if n == 1 else plural or noun + "s"
+
+
+def say_of(n: int, one: str, many: str, /, **values: object) -> str:
+    """A text about a number, ``{n}``: in English ``one`` where it is 1, else ``many``.
+
+    Other languages are told ``many`` alone, which the catalogue of a language without plurals says of any number.
+
+    Example:
+        >>> say_of(1, "1 row has no time", "{n} rows have no time"), say_of(2, "1 row …", "{n} rows have no time")
+        ('1 row has no time', '2 rows have no time')
+    """
+    if n == 1 and language() == "en":
+        return one.format(**values)
+    return say(many, n=n, **values)
+
+
+def sentence_of(n: int, one: str, many: str, /, **values: object) -> Sentence:
+    """As :func:`say_of`, for a :func:`sentence`.
+
+    Example:
+        >>> sentence_of(1, "1 row of {name}", "{n} rows of {name}", name="audio")
+        '1 row of audio'
+    """
+    made = Sentence(one.format(**values) if n == 1 else many.format(n=n, **values))
+    made._text, made._values = many, {"n": n, **values}
+    return made
 
 
 def _of_locale() -> Language:

@@ -15,7 +15,7 @@ from mmcore.data.normalisation import Normaliser, fit_normaliser
 from mmcore.data.prepared import Prepared
 from mmcore.errors import SplitError
 from mmcore.events import Note, OnEvent
-from mmcore.language import say
+from mmcore.language import number_of, say_of
 from mmcore.once import Made, once
 from mmcore.training.baselines import Baseline, fit_baselines
 from mmcore.training.custom_metrics import CustomMetrics
@@ -75,15 +75,20 @@ class Data:
         if not loader.windows:
             raise SplitError(
                 f"the {side} side of the split needs at least one window",
-                found=f"{len(items)} items, all too short for the task",
+                found=f"{number_of(len(items), 'item')}, all too short for the task",
                 next_step="Use longer items, or a shorter task.horizon",
             )
         # Items without a step were told when the corpus was prepared.
         there = sum(self.prepared.items[item].steps > 0 for item in items)
         short = there - len(np.unique(loader.table_W4[:, 0]))
         if short:
-            facts = {"n": short, "all": there, "side": side}
-            text = say("{n} of {all} {side} items are too short for the task and are left out", **facts)
+            text = say_of(
+                short,
+                "1 of {all} {side} items is too short for the task and is left out",
+                "{n} of {all} {side} items are too short for the task and are left out",
+                all=there,
+                side=side,
+            )
             self.on_event(Note(text))
         return loader
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from mmcore.language import said_of, say
+from mmcore.language import counted as counted
+from mmcore.language import say
 
 NOTHING = "–"
 """Stands where there is no number."""
@@ -168,8 +169,3 @@ def prose(*sentences: str) -> str:
 def opened(text: str) -> str:
     """A text whose first letter is a capital, as a sentence begins; the rest stays as it is."""
     return text[:1].upper() + text[1:]
-
-
-def counted(n: int, noun: str, plural: str | None = None) -> str:
-    """``1 repeat``, ``8 repeats``; in another language as its catalogue says it of this noun."""
-    return said_of(n, noun) or f"{n} {noun if n == 1 else plural or noun + 's'}"

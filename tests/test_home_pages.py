@@ -30,7 +30,7 @@ def test_the_commands_of_the_page_do_what_it_says(
 ) -> None:
     page = (DOCS / "home.md").read_text(encoding="utf-8")
     lines = [line for block in re.findall(r"```sh\n(.*?)```", page, flags=re.S) for line in block.splitlines()]
-    assert len(lines) == 7
+    assert len(lines) == 9
     (project / "level.zip").unlink()
     other = tmp_path / "other"
     other.mkdir()
@@ -47,9 +47,15 @@ def test_the_commands_of_the_page_do_what_it_says(
         said = runs(lines[1])
         assert f"report: {lines[2]}" in said
         assert f"MLflow: {lines[3]}" in said
-        for line in lines[2:]:
+        for line in lines[2:7]:
             runs(line)
         assert sorted(path.name for path in other.iterdir()) == ["level.yaml", "level.zip"]
+        # Somebody else's home: this one, by its path.
+        (other / "level.zip").unlink()
+        for line in lines[7:]:
+            runs(line.replace("/mnt/theirs", str(tmp_path / "new_home")))
+        assert (other / "level_report" / "report.html").is_file()
+        assert (other / "level.zip").is_file()
     reports = [next((home / "reports").glob("*/report.json")) for home in (project / "mlruns", tmp_path / "new_home")]
     assert reports[0].read_bytes() == reports[1].read_bytes()
 

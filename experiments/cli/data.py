@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmcore.language import later, say
+from mmcore.language import later, say, say_of
 
 if TYPE_CHECKING:
     from mmcore.data.importers.sample import Options
@@ -214,14 +214,14 @@ def inspect(
 ) -> None:
     """Show the contents of a corpus and the quality of its data, by modality, and where something looks wrong."""
     from experiments.cli.quality import lag_lines, quality_text
+    from experiments.corpora import prepared_for
     from mmcore.config import DataConfig
     from mmcore.data.lag import lags_of
-    from mmcore.data.prepare import prepare as build
     from mmcore.data.timing import time_notes
     from mmcore.data.windows import lengths_of
     from mmcore.quality import summarise
 
-    store = build(folder, DataConfig(), context.obj.make().prepared)
+    store = prepared_for(folder, DataConfig(), context.obj)
     lags = lags_of(store) if lag else None
     if format is Format.json:
         report: dict[str, object] = {"corpus": store.schema.name, "content": store.content}
@@ -251,4 +251,11 @@ def prepare(context: typer.Context, folder: CorpusFolder) -> None:
 
     home = context.obj.make()
     store = build(folder, DataConfig(), home.prepared, lambda event: typer.echo(getattr(event, "text", ""), err=True))
-    typer.echo(say("prepared {n} items in {folder}", n=len(store.items), folder=home.prepared / store.key))
+    typer.echo(
+        say_of(
+            len(store.items),
+            "prepared 1 item in {folder}",
+            "prepared {n} items in {folder}",
+            folder=home.prepared / store.key,
+        )
+    )

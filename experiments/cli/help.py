@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 from collections.abc import Iterator, Mapping
@@ -10,9 +11,11 @@ from functools import cache
 from typing import Any
 
 import typer
+from pydantic import ValidationError
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from mmcore.complaints import complaint
 from mmcore.language import VARIABLE, known, language, later, say
 from reports.lines import padded, wrapped
 
@@ -76,13 +79,15 @@ class SpokenGroup(TyperGroup):
 
     context_class = SpokenContext
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Options of mmstudy itself, read."""
+        with _plainly():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; a wrong choice is told without the name of the exception that pydantic made of it."""
-        try:
+        """Options of the verb, read, and the verb done."""
+        with _plainly():
             return super().invoke(ctx)
-        except typer.BadParameter as problem:
-            problem.message = problem.message.removeprefix("Value error, ")
-            raise
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of this name, or None."""
@@ -90,6 +95,20 @@ class SpokenGroup(TyperGroup):
         if found is not None:
             _let_speak(found)
         return found
+
+
+@contextlib.contextmanager
+def _plainly() -> Iterator[None]:
+    """What typer says of a value that it refuses, in our words and with the value: it has pydantic look at options."""
+    try:
+        yield
+    except typer.BadParameter as error:
+        cause = error.__cause__
+        if isinstance(cause, ValidationError):
+            (first, *_) = cause.errors(include_url=False)
+            said, found = complaint(first), repr(first["input"])[:80]
+            error.message = said if found in said else f"{said}; found {found}"
+        raise
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import json
 import os
 import sys
 from dataclasses import asdict
@@ -28,7 +27,6 @@ from experiments.cli.options import (
     MatchOption,
     MetricOption,
     MlflowMetricsOption,
-    NumericsOption,
     OnOption,
     PackOption,
     PresetOption,
@@ -47,6 +45,7 @@ from experiments.cli.options import (
     use_metrics,
 )
 from experiments.cli.predict import predict
+from experiments.cli.report import check, print_json, report, tell
 from experiments.cli.status import status
 from experiments.cli.timeline import timeline
 from experiments.cli.tracking import sync, ui
@@ -58,10 +57,9 @@ from experiments.upkeep.locks import at_work
 from mmcore.errors import MMStudyError
 from mmcore.language import language, say
 from mmcore.names import refuse_torn_text
-from reports.numbers import counted
 
 if TYPE_CHECKING:
-    from experiments.outcome import Outcome
+    pass
 
 app = typer.Typer(
     cls=SpokenGroup,
@@ -123,7 +121,7 @@ def list_(format: FormatOption = Format.text) -> None:
 
     studies = [(name, *read_study(path)) for name, path in catalogue().items()]
     if format is Format.json:
-        _print_json(
+        print_json(
             [{"study": n, "question": s.question, "preset": s.preset, "file": str(w.path)} for n, s, w in studies]
         )
         return
@@ -156,15 +154,16 @@ def plan(
     from experiments.cli.plan_view import plan_json
     from experiments.cli.text import plan_text
     from experiments.opening import open_request
-    from experiments.planning.feasible import refuse_impossible
+    from experiments.planning.feasible import refuse_impossible, refuse_missing
     from experiments.planning.plan import plan as planned
 
     options = options_of(corpus, preset, repeats, metric, match, set_, workers, device, threads, on, pack)
     request = open_request(study, context.obj, options, aside)
     refuse_impossible(request)
     found = planned(request, context.obj)
+    refuse_missing(found)
     if format is Format.json:
-        _print_json(plan_json(found, context.obj))
+        print_json(plan_json(found, context.obj))
     else:
         typer.echo(plan_text(found, home=context.obj))
 
@@ -190,7 +189,7 @@ def describe(
     arms = build(request)
     if format is Format.json:
         window = request.study.arms[0].config.data.steps
-        _print_json({"study": request.study.name, "window": window, "arms": [asdict(arm) for arm in arms]})
+        print_json({"study": request.study.name, "window": window, "arms": [asdict(arm) for arm in arms]})
     else:
         typer.echo(describe_text(request, arms))
 
@@ -234,73 +233,11 @@ def run(
         _interrupted()
     if outcome.mirrored:
         typer.echo(say("MLflow is behind; when it answers again: {command}", command=f"mmstudy sync {study}"), err=True)
-    _tell(outcome, format, strict, quiet)
+    tell(outcome, format, strict, quiet)
 
 
-@app.command()
-def report(
-    context: typer.Context,
-    study: StudyArgument,
-    corpus: CorpusOption = None,
-    preset: PresetOption = None,
-    repeats: RepeatsOption = None,
-    metric: MetricOption = None,
-    match: MatchOption = None,
-    set_: SetOption = None,
-    numerics: NumericsOption = None,
-    strict: StrictOption = False,
-    format: FormatOption = Format.text,
-) -> None:
-    """Write the report of the results so far; trains nothing."""
-    from experiments.driver import log_report, report_study
-    from experiments.opening import open_request
-    from experiments.progress import Screen
-    from mmcore.fingerprint import runs_of
-
-    with runs_of(numerics):
-        options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
-        request = open_request(study, context.obj, options)
-        # Before the screen's clock ticks: beside another thread, a large report would be left to one processor.
-        outcome = report_study(request, context.obj)
-        with Screen() as screen:
-            log_report(request, context.obj, outcome, screen)
-    _tell(outcome, format, strict)
-
-
-@app.command()
-def check(
-    context: typer.Context,
-    study: StudyArgument,
-    corpus: CorpusOption = None,
-    preset: PresetOption = None,
-    repeats: RepeatsOption = None,
-    metric: MetricOption = None,
-    match: MatchOption = None,
-    set_: SetOption = None,
-    strict: StrictOption = False,
-    format: FormatOption = Format.text,
-) -> None:
-    """Check the results so far for problems that make verdicts doubtful; say why each matters and what to do.
-
-    Writes nothing. docs/checks.md lists the checks and their thresholds.
-    """
-    from experiments.opening import open_request
-    from experiments.planning.plan import plan as planned
-    from experiments.results import load_results
-    from reports.checks.text import checks_as_json, checks_as_text
-    from reports.summary.build import summarise
-
-    options = options_of(corpus, preset, repeats, metric, match, set_, None, Device.cpu)
-    request = open_request(study, context.obj, options)
-    summary = summarise(load_results(planned(request, context.obj), context.obj), with_sections=False)
-    if format is Format.json:
-        _print_json(checks_as_json(summary))
-    else:
-        typer.echo(checks_as_text(summary))
-    if strict and summary.warnings:
-        raise typer.Exit(1)
-
-
+app.command()(report)
+app.command()(check)
 app.command()(status)
 app.command()(sync)
 app.command()(ui)
@@ -350,37 +287,12 @@ def analyse(
             log_report(request, context.obj, outcome, screen)
     except KeyboardInterrupt:
         _interrupted()
-    _tell(outcome, format, strict=False, quiet=quiet)
+    tell(outcome, format, strict=False, quiet=quiet)
 
 
 def _interrupted() -> NoReturn:
     typer.echo(say(INTERRUPTED), err=True)
     raise typer.Exit(130) from None
-
-
-def _tell(outcome: Outcome, format: Format, strict: bool, quiet: bool = False) -> None:
-    """What a study came to, on standard output; the exit code says whether something failed."""
-    from reports.output.text import as_json, as_text
-
-    if format is Format.json:
-        _print_json(as_json(outcome.summary))
-    elif quiet:
-        typer.echo(str(outcome.report))
-    else:
-        typer.echo(as_text(outcome.summary))
-        typer.echo("\n" + say("Report: {path}", path=outcome.report))
-    if outcome.failed:
-        runs = counted(outcome.failed, "run")
-        typer.echo(say("{runs} failed; the report counts them", runs=runs), err=True)
-    if outcome.unanswered:
-        runs = counted(outcome.unanswered, "run")
-        typer.echo(say("analyses of {runs} failed; the report says why", runs=runs), err=True)
-    if outcome.failed or outcome.unanswered or (strict and outcome.summary.warnings):
-        raise typer.Exit(1)
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from experiments.earlier_looks import looks_warning
 from experiments.foreign.source import OwnTraining
 from experiments.home import Home
 from experiments.planning.costs import Costs
+from experiments.planning.feasible import missing_elsewhere
 from experiments.planning.foresight import prospects
 from experiments.planning.packs import Packed
 from experiments.planning.plan import AnyPlan
@@ -245,6 +246,7 @@ def view_of(plan: AnyPlan, home: Home | None = None) -> PlanView:
         warnings=(
             *plan.warnings,
             *(() if own is None else request_warnings(own)),
+            *missing_elsewhere(plan),
             *(() if home is None else looks_warning(plan, home)),
         ),
         sequential=_sequential(plan),

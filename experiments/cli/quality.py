@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from experiments.cli.text import lengths_text
 from mmcore.config import DataConfig
 from mmcore.data.windows import cut_text, lengths_of, window_of
-from mmcore.language import later, say
+from mmcore.language import counted, later, say, say_of
 from reports.output.columns import table
 
 if TYPE_CHECKING:
@@ -25,11 +25,17 @@ def quality_text(store: Prepared, items: bool = False) -> str:
     schema = store.schema
     groups = len({item.group for item in store.items})
     steps = sum(item.steps for item in store.items)
-    facts = {"name": schema.name, "items": len(store.items), "groups": groups, "steps": steps, "step": schema.step}
+    facts = {
+        "name": schema.name,
+        "items": counted(len(store.items), "item"),
+        "groups": counted(groups, "group"),
+        "steps": steps,
+        "step": schema.step,
+    }
     lines = [
-        say("corpus {name}: {items} items in {groups} groups, {steps:,} steps of {step:g} s", **facts)
+        say("corpus {name}: {items} in {groups}, {steps:,} steps of {step:g} s", **facts)
         if schema.step
-        else say("corpus {name}: {items} items in {groups} groups, {steps:,} steps", **facts),
+        else say("corpus {name}: {items} in {groups}, {steps:,} steps", **facts),
         _lengths(store),
         say(
             "targets: {tracks} × {parameters} from {source}, scope {scope}; components {components}",
@@ -147,18 +153,31 @@ def _remarks(row: QualityRow) -> list[str]:
             if one
             else say("{n} columns never change: {names}", n=row.constant_columns, names=names)
         )
-    for count, text in (
-        (row.non_monotonic, later("{n} rows go back in time")),
-        (row.duplicate_times, later("{n} rows repeat a time")),
-        (row.no_time, later("{n} rows have no time and are left out")),
-        (row.empty_segments, later("{n} segments do not end after their start and are left out")),
+    faults = (
+        (row.non_monotonic, say_of(row.non_monotonic, "1 row goes back in time", "{n} rows go back in time")),
+        (row.duplicate_times, say_of(row.duplicate_times, "1 row repeats a time", "{n} rows repeat a time")),
+        (
+            row.no_time,
+            say_of(row.no_time, "1 row has no time and is left out", "{n} rows have no time and are left out"),
+        ),
+        (
+            row.empty_segments,
+            say_of(
+                row.empty_segments,
+                "1 segment does not end after its start and is left out",
+                "{n} segments do not end after their start and are left out",
+            ),
+        ),
         (
             row.overlaps,
-            later("{n} segments start before an earlier one has ended; the one that started last is read"),
+            say_of(
+                row.overlaps,
+                "1 segment starts before an earlier one has ended; the one that started last is read",
+                "{n} segments start before an earlier one has ended; the one that started last is read",
+            ),
         ),
-    ):
-        if count:
-            texts.append(say(text, n=count))
+    )
+    texts += [text for count, text in faults if count]
     return texts
 
 

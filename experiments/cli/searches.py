@@ -7,7 +7,7 @@ from collections import Counter
 from experiments.cli.labels import clauses, labelled, width
 from experiments.planning.request import AnyRequest, trains_itself
 from experiments.planning.search import PlannedSearch
-from mmcore.language import later, say
+from mmcore.language import counted, later, say, say_of
 from reports.numbers import about
 from studies.search.resolved import TUNED, ResolvedSearch
 from studies.search.results import SearchResult, TrialState
@@ -38,7 +38,10 @@ def search_text(request: AnyRequest, planned: tuple[PlannedSearch, ...], workers
         more = bool(search.budget.epochs) and search.pruner != "none"
         state = say("at least {n} to do", n=one.left) if more else say("{n} to do", n=one.left)
         state = state if one.left else say("complete")
-        lines.append(f"  {say('{arm}: {n} trials done, {state}', arm=one.arm, n=one.done, state=state)}")
+        done = say_of(
+            one.done, "{arm}: 1 trial done, {state}", "{arm}: {n} trials done, {state}", arm=one.arm, state=state
+        )
+        lines.append(f"  {done}")
         lines += [f"    {path}: {text}" for path, text in one.hyperparameters.items()]
     if search.as_is:
         lines.append(f"  {say('nothing to tune, so used as written: {arms}', arms=', '.join(search.as_is))}")
@@ -50,10 +53,10 @@ def search_text(request: AnyRequest, planned: tuple[PlannedSearch, ...], workers
             if spent < epochs
             else say("at most {epochs:,} epochs", epochs=epochs)
         )
-        time = say("about {time} on {workers} workers", time=about(seconds), workers=workers)
+        time = say("about {time} on {workers}", time=about(seconds), workers=counted(workers, "worker"))
         lines.append(f"  {clauses(most, time)}")
     found = any(one.arm == TUNED for one in planned) and request.tunes
-    arms = say("{n} arms", n=len(study.arms))
+    arms = counted(len(study.arms), "arm")
     if found and search.best == 1:
         arms = say("the best setting and {arms}", arms=arms)
     elif found:
@@ -65,14 +68,21 @@ def search_text(request: AnyRequest, planned: tuple[PlannedSearch, ...], workers
     )
     if found:
         runs = search.best * len(study.numbers)
-        lines.append(" " * width() + say("{n} runs of what is found come on top of those below", n=runs))
+        lines.append(
+            " " * width()
+            + say_of(
+                runs,
+                "1 run of what is found comes on top of those below",
+                "{n} runs of what is found come on top of those below",
+            )
+        )
     return lines
 
 
 def _budget(search: ResolvedSearch) -> str:
     if search.budget.trials:
-        return say("{n} trials", n=search.budget.trials)
-    return say("{n} epochs", n=search.budget.epochs)
+        return counted(search.budget.trials, "trial")
+    return counted(search.budget.epochs or 0, "epoch")
 
 
 def standing(request: AnyRequest) -> list[str]:

@@ -12,6 +12,7 @@ from experiments.cli.searches import search_text, standing
 from experiments.describe import DescribedArm
 from experiments.earlier_looks import looks_warning
 from experiments.home import Home
+from experiments.planning.feasible import missing_elsewhere
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import AnyPlan, Plan, plans_models, plans_training_code
 from experiments.planning.precision import request_warnings
@@ -19,7 +20,7 @@ from experiments.planning.request import AnyConfig, Request
 from experiments.planning.stages import ANALYSE, PREPARE, REPORT, TRAIN, Outlook
 from mmcore.config import RunConfig
 from mmcore.facts import Lengths
-from mmcore.language import later, say
+from mmcore.language import later, say, say_of
 from mmcore.task import selection_metric
 from reports.lines import filled
 from reports.numbers import about, counted, listing
@@ -74,7 +75,7 @@ def _corpus(request: Request) -> str:
 def _warnings(plan: AnyPlan, units: bool | None, home: Home | None) -> tuple[str, ...]:
     own = request_warnings(plan.request, units) if plans_models(plan) else ()
     seen = () if home is None else looks_warning(plan, home)
-    return (*plan.warnings, *prospects(plan.request).warnings, *own, *seen)
+    return (*plan.warnings, *prospects(plan.request).warnings, *own, *missing_elsewhere(plan), *seen)
 
 
 def _chosen(plan: Plan) -> str:
@@ -108,7 +109,13 @@ def plan_text(plan: AnyPlan, units: bool | None = None, home: Home | None = None
     lines += packs_text(plan)
     lines += _time_text(plan)
     if plan.count("failed"):
-        lines.append(say("{n} failed runs are kept; --retry-failed trains them again", n=plan.count("failed")))
+        lines.append(
+            say_of(
+                plan.count("failed"),
+                "1 failed run is kept; --retry-failed trains it again",
+                "{n} failed runs are kept; --retry-failed trains them again",
+            )
+        )
     return "\n".join([*lines, *_failed_before(plan)])
 
 

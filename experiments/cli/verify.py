@@ -15,6 +15,7 @@ from experiments.cli.data import Format
 from mmcore.errors import ConfigError
 from mmcore.language import say
 from reports.lines import padded
+from reports.numbers import counted
 
 if TYPE_CHECKING:
     from mmcore.promises.verify import Verified
@@ -120,11 +121,17 @@ def verified_text(found: Verified) -> str:
     """A line for each promise; below a broken one what was found."""
     lines = [say("{part} as {family}", part=found.part, family=found.family), ""]
     width = max(len(promise.name) for promise in found.promises)
+    before: dict[str, str] = {}
     for promise in found.promises:
         mark = say("BROKEN") if promise.broken is not None else say("kept") if promise.tested else say("open")
         lines.append(f"{padded(mark, 6)}  {promise.name:<{width}}  {say(promise.says)}")
         if promise.broken is not None:
-            text = say("found ({variant}): {broken}", variant=promise.variant, broken=promise.broken)
+            same = before.setdefault(promise.broken, promise.name)
+            text = (
+                say("found ({variant}): {broken}", variant=promise.variant, broken=promise.broken)
+                if same == promise.name
+                else say("found ({variant}): the same as for {name}", variant=promise.variant, name=same)
+            )
             lines.append(f"{'':8}{'':<{width}}  {text}")
     count, of = sum(p.broken is None and p.tested > 0 for p in found.promises), len(found.promises)
     text = say(
@@ -135,4 +142,7 @@ def verified_text(found: Verified) -> str:
         seed=found.seed,
     )
     lines += ["", text]
+    if still := sum(not promise.tested for promise in found.promises):
+        promises = counted(still, "promise")
+        lines.append(say("open: {promises}, tested once what is broken is put right", promises=promises))
     return "\n".join(lines)

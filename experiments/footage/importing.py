@@ -19,6 +19,7 @@ from mmcore.data.importers.sample import Imported, some
 from mmcore.data.sources.schema_file import read_schema
 from mmcore.data.sources.writing import new_corpus
 from mmcore.errors import CorpusError
+from mmcore.language import number_of, say_of
 from reports.numbers import about
 
 MOST_LINES = 20
@@ -69,7 +70,9 @@ def import_footage(folder: Path, out: Path, request: Request, store: FootageStor
         whole = [(clip, found) for clip, found in pairs if isinstance(found, Extracted) and found.seconds]
         lacking = [clip.shown for clip, found in pairs if isinstance(found, Extracted) and not found.seconds]
         if lacking:
-            left_out.append(f"{len(lacking)} files without what {request.features} is computed from: {some(lacking)}")
+            left_out.append(
+                f"{number_of(len(lacking), 'file')} without what {request.features} is computed from: {some(lacking)}"
+            )
         if not whole:
             raise CorpusError(
                 f"an import of footage needs at least one file of which {request.features} can be computed",
@@ -77,13 +80,19 @@ def import_footage(folder: Path, out: Path, request: Request, store: FootageStor
                 where=str(folder),
             )
         if broken:
-            left_out.append(f"{len(broken)} of {len(pairs)} files that cannot be decoded:")
+            left_out.append(f"{len(broken)} of {number_of(len(pairs), 'file')} that cannot be decoded:")
             left_out += _few([f"  {line}" for line in broken])
         notes: list[str] = [f"{clip.shown}: {note}" for clip, found in whole for note in found.notes]
         groups = groups_of([clip for clip, _ in whole], [found.content for _, found in whole], request.by_folder)
         alike = sum(group not in (clip.item, clip.folder) for (clip, _), group in zip(whole, groups, strict=True))
         if alike:
-            notes.append(f"{alike} files have the content of another one and share its group")
+            notes.append(
+                say_of(
+                    alike,
+                    "1 file has the content of another one and shares its group",
+                    "{n} files have the content of another one and share its group",
+                )
+            )
         items = []
         for (clip, found), group in zip(whole, groups, strict=True):
             edit = Edit(None) if request.timelines is None else edit_of(clip, found.seconds, request.timelines)
@@ -116,20 +125,15 @@ def _cues(clip: Clip, found: Extracted, notes: list[str]) -> tuple[tuple[float, 
         return found.cues
 
 
-def _items(n: int) -> str:
-    return "1 item" if n == 1 else f"{n} items"
-
-
 def _wrote(written: Written) -> list[str]:
-    lines = [f"{_items(written.items)}, {about(written.seconds)} of footage, a row each {STEP} s"]
+    lines = [f"{number_of(written.items, 'item')}, {about(written.seconds)} of footage, a row each {STEP} s"]
     for modality, columns in written.columns.items():
         absent = written.absent[modality]
-        lines.append(
-            f"{modality}: {columns} columns" + (f", absent in {_items(absent)}" if absent else "")
-        )  # fmt: skip
+        there = f", absent in {number_of(absent, 'item')}" if absent else ""
+        lines.append(f"{modality}: {number_of(columns, 'column')}{there}")
     return [*lines, f"targets: {some(written.targets, 12)}"]
 
 
 def _few(lines: Sequence[str]) -> list[str]:
     more = len(lines) - MOST_LINES
-    return [*lines[:MOST_LINES], *([f"… and {more} more lines"] if more > 0 else [])]
+    return [*lines[:MOST_LINES], *([f"… and {number_of(more, 'more line')}"] if more > 0 else [])]

@@ -167,5 +167,17 @@ def _module(name: str, folder: Path, where: str) -> Path:
     return Path(spec.origin)
 
 
+def file_of_module(name: str, folder: Path) -> Path | None:
+    """The file of a module itself; None where it cannot be found or has none. Nothing is imported."""
+    places, spec = search_path(folder), None
+    top, *inner = name.split(".")
+    for at in (top, *(".".join((top, *inner[: number + 1])) for number in range(len(inner)))):
+        spec = _spec(at, places)
+        if spec is None:
+            return None
+        places = list(spec.submodule_search_locations or ())
+    return None if spec is None or spec.origin is None else Path(spec.origin)
+
+
 def _spec(name: str, places: Iterable[str]) -> importlib.machinery.ModuleSpec | None:
     return importlib.machinery.PathFinder.find_spec(name, list(places))

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from mmcore.complaints import expectation
 from mmcore.errors import LaunchError, nearest
 from mmcore.frozen import Frozen
 from mmcore.yamlfile import read_yaml
@@ -128,7 +129,7 @@ def _read_file(path: Path) -> Engine:
         place = [part for part in first["loc"] if part not in KINDS]
         raise LaunchError(
             f"this setting of a launcher file cannot be read: {'.'.join(map(str, place)) or 'kind'}",
-            expected=first["msg"],
+            expected=expectation(first),
             found=repr(first["input"])[:80],
             where=file.where(place),
         ) from None

@@ -13,7 +13,7 @@ from experiments.foreign.attempt import TrainingCode
 from mmcore.analyses import Analysis
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.events import Event
-from mmcore.language import sentence
+from mmcore.language import sentence, sentence_of
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,19 @@ class GivenUp:
     def text(self) -> str:
         """What happened, for the user; a :func:`mmcore.language.sentence`, as a record keeps it too."""
         if not self.why:
-            return sentence("took {n} workers down with it; see {log}", n=self.deaths, log=self.log)
-        return sentence("took {n} workers down with it ({why}); see {log}", n=self.deaths, why=self.why, log=self.log)
+            return sentence_of(
+                self.deaths,
+                "took 1 worker down with it; see {log}",
+                "took {n} workers down with it; see {log}",
+                log=self.log,
+            )
+        return sentence_of(
+            self.deaths,
+            "took 1 worker down with it ({why}); see {log}",
+            "took {n} workers down with it ({why}); see {log}",
+            why=self.why,
+            log=self.log,
+        )
 
 
 Said = Started | Told | Finished | Stopped | Refused

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.corpora import CorpusPlace
+from experiments.corpora import CorpusPlace, prepared_for
 from experiments.home import Home
 from mmcore.config import DataConfig
-from mmcore.data.prepare import prepare
 from mmcore.data.prepared import Aligned, read_index, store_path
 from mmcore.data.windows import all_stretches, cut_items, cut_text, lengths_of
 from mmcore.events import Note, OnEvent
@@ -76,5 +75,5 @@ class Ruler:
                 return self._stores[path.name]
             if not path.exists():
                 self._on_event(Note(say("preparing the corpus, since windows depend on the lengths of its items")))
-            self._stores[path.name] = prepare(self._place.folder, config, self._home.make().prepared)
+            self._stores[path.name] = prepared_for(self._place.folder, config, self._home)
         return self._stores[path.name]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mmcore
+from experiments.corpora import prepared_for
 from experiments.earlier_looks import write_note
 from experiments.elsewhere import STORED, Place
 from experiments.examine import is_torn
@@ -20,7 +21,6 @@ from experiments.portable.code import code_of
 from experiments.portable.manifest import FORMAT, Manifest, Requested
 from experiments.records import ANSWERS, RECORD, is_locked, read_record
 from mmcore.config import RunConfig
-from mmcore.data.prepare import prepare
 from mmcore.data.prepared import store_path
 from mmcore.data.sources.folder import content_key, read_items, read_schema
 from mmcore.data.sources.table_files import table_names, table_paths
@@ -209,7 +209,7 @@ def _corpus(request: Request, home: Home, whole: bool, on_event: OnEvent) -> Ite
     place, config = request.place, request.study.arms[0].config.data
     store = store_path(request.content or "", config, place.stores(home))
     if place.elsewhere is None and not (store / "index.json").is_file():
-        store = prepare(place.folder, config, home.prepared, on_event).path
+        store = prepared_for(place.folder, config, home, on_event).path
     yield from (Enclosed(f"prepared/{store.name}/{n}", store / n) for n in STORED if (store / n).is_file())
     folder = place.ensure() if whole else place.folder if place.elsewhere is None else place.elsewhere.folder
     for name in ("corpus.yaml", "items.csv"):

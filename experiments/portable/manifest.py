@@ -11,6 +11,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from experiments.elsewhere import Place
+from mmcore.complaints import complaint
 from mmcore.errors import RecordError
 
 FORMAT = 1
@@ -112,7 +113,7 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise broken(where, f"'{place}' of the manifest cannot be understood", first["msg"]) from None
+        raise broken(where, f"'{place}' of the manifest {complaint(first)}", repr(first["input"])) from None
     _check_names(manifest, where)
     return manifest
 

@@ -25,6 +25,7 @@ from experiments.shown_path import near
 from mmcore.atomic import room_in
 from mmcore.data.sources.folder import content_key
 from mmcore.errors import RecordError, StudyError
+from mmcore.language import number_of
 from studies.repeats import parse_repeats
 from studies.study import read_study
 
@@ -78,7 +79,7 @@ def import_study(path: Path, home: Home, *, with_code: bool = False) -> Imported
     with opened(path) as archive:
         if archive.manifest.code and not with_code:
             raise _brings_code(archive)
-        home.make()
+        home.make("Name a home of your own with --home DIR")
         refuse_without_room(archive.manifest, home.root)
         with _alone(home), _scratch(home) as scratch:
             archive.unpack(scratch)
@@ -113,7 +114,7 @@ def _brings_code(archive: Archive) -> StudyError:
     names = ", ".join(archive.manifest.code[:5])
     return StudyError(
         "an archive with code is imported only if you say so, since commands on its study run this code",
-        found=f"{len(archive.manifest.code)} files: {names}"[:200],
+        found=f"{number_of(len(archive.manifest.code), 'file')}: {names}"[:200],
         where=str(archive.path),
         next_step="Read the files in its folder code/, then import with --with-code if you trust them",
     )

@@ -16,7 +16,7 @@ from experiments.scores.numbers import number_of
 from experiments.scores.table import Given, ScoreTable
 from mmcore.errors import ScoresError, nearest
 from mmcore.files import read_bytes
-from mmcore.language import say
+from mmcore.language import say, say_of
 from mmcore.measures import MEASURES
 from reports.numbers import prose
 
@@ -76,8 +76,12 @@ def exported(table: ScoreTable, report: Path | None, metric: str | None) -> Scor
     line = None if table.line is None else tuple(table.line[place] for place in places.values())
     given = _given(report_json, Given(arm="arm", repeat="repeat", score=metric), metric)
     study = str(report_json.get("study", table.name))
-    note = say(
-        "The exported scores of '{study}': {n} test scores by {metric}.", study=study, n=len(found), metric=metric
+    note = say_of(
+        len(found),
+        "The exported scores of '{study}': 1 test score by {metric}.",
+        "The exported scores of '{study}': {n} test scores by {metric}.",
+        study=study,
+        metric=metric,
     )
     return replace(
         table,

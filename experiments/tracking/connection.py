@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 from filelock import FileLock
 
-from experiments.home import Home
+from experiments.home import OWN_COPY, Home
 from experiments.relocation import follow
 from experiments.tracking import client as mlflow
 from experiments.tracking.client import Metric, MlflowClient, Run, RunTag, ViewType, talking, tracking_uri
@@ -41,7 +41,7 @@ class Connection:
         self.artifacts = home.artifacts if self.uri == home.mlflow_uri else None
         self.lock = FileLock(home.root / "mlflow.lock")
         with self.talking("open"):
-            home.make()
+            home.make(OWN_COPY)
             with self.lock:
                 if self.artifacts is not None:
                     mlflow.create_database(home)

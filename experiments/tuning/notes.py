@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from experiments.owner import Owner
+from mmcore.complaints import expectation
 from mmcore.config import Overrides
 from mmcore.errors import RecordError
 
@@ -88,7 +89,7 @@ def notes_of(trial: optuna.Trial | FrozenTrial) -> TrialNotes:
         first = problem.errors(include_url=False)[0]
         raise RecordError(
             f"'{'.'.join(map(str, first['loc']))}' in the notes of a trial cannot be understood",
-            expected=first["msg"],
+            expected=expectation(first),
             found=repr(first["input"])[:60],
             where=f"trial {trial.number} of a search",
             next_step="Rename the storage of the search: it then starts again, and finished runs are reused",

@@ -23,6 +23,7 @@ from filelock import FileLock
 from optuna.trial import FrozenTrial, TrialState
 
 from experiments.tuning.notes import StoredStudy, TrialNotes, notes_of, waiting
+from mmcore.language import number_of
 
 MAX_DEATHS = 3
 """If this many processes in a row die during a trial, and the trial makes no progress in between, it is not tried again
@@ -149,7 +150,7 @@ def hand_back(study: StoredStudy, number: int, why: Literal["died", "interrupted
     trial = next(one for one in trials_of(study) if one.number == number)
     deaths = _deaths(trial) + (why == "died")
     if deaths >= MAX_DEATHS:
-        close(study, number, f"took {deaths} processes down with it")
+        close(study, number, f"took {number_of(deaths, 'process', 'processes')} down with it")
         return False
     if close(study, number, why):
         _requeue(study, trial, deaths)

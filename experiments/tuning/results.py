@@ -14,10 +14,11 @@ from experiments.home import Home
 from experiments.planning.request import AnyRequest, schema_of
 from experiments.tuning.notes import StoredStudy, notes_of
 from experiments.tuning.ownership import AGAIN, Cost, costs, proposals, rank_of, trials_of
-from experiments.tuning.storage import check_identity, find_study, open_storage, storage_url, study_name
+from experiments.tuning.storage import check_identity, find_study, read_storage, storage_url, study_name
 from experiments.tuning.view import is_complete
 from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import StudyError
+from mmcore.language import number_of
 from mmcore.schema import CorpusSchema
 from studies.resolved import AnyStudy, ResolvedArm
 from studies.search.resolved import ArmSearch, ResolvedSearch, confirmed_config, same
@@ -36,7 +37,7 @@ def looked_up(request: AnyRequest, home: Home) -> AnyRequest:
     if search is None or request.content is None or not (url or home.journal(request.search_key).exists()):
         return request
     found: list[SearchResult] = []
-    with open_storage(home, request.search_key, url) as storage:
+    with read_storage(home, request.search_key, url) as storage:
         for arm in search.searches:
             study = find_study(storage, study_name(request.search_key, arm.arm))
             if study is not None:
@@ -53,7 +54,7 @@ def with_importances(request: AnyRequest, home: Home) -> tuple[SearchResult, ...
     from experiments.tuning.importance import importances
 
     found: list[SearchResult] = []
-    with open_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
+    with read_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
         for one in request.searches:
             study = find_study(storage, study_name(request.search_key, one.arm))
             known = None if study is None else importances(study, one.search)
@@ -131,10 +132,11 @@ def confirm(study: AnyStudy, found: Sequence[SearchResult], schema: CorpusSchema
     arms: dict[str, ResolvedArm[RunConfig | ForeignConfig]] = {}
     for one in found:
         if not one.confirmed:
+            trials = number_of(len(one.trials), "trial")
             failures = [trial.failure for trial in one.trials if trial.failure]
             raise StudyError(
                 f"no trial of the search for '{one.arm}' was completed, so there is nothing to confirm",
-                found=f"{len(one.trials)} trials; the last failure: {failures[-1] if failures else 'none'}",
+                found=f"{trials}; the last failure: {failures[-1] if failures else 'none'}",
                 next_step="Narrow the space to settings that can be trained, or give the study another name",
             )
         for name, trial in one.confirmed.items():

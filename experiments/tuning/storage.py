@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -119,17 +119,26 @@ def study_name(key: str, arm: str) -> str:
     return f"{key}/{arm}"
 
 
-@contextlib.contextmanager
-def open_storage(home: Home, key: str, url: str | None) -> Iterator[BaseStorage]:
+def open_storage(home: Home, key: str, url: str | None) -> contextlib.AbstractContextManager[BaseStorage]:
     """The storage of a study's searches, created if missing; connections to a database are closed at the end.
 
     Raises:
         StoreError: it does not answer, now or as long as it is open, or needs a package that is not installed.
         BrokenFile: it is a journal that is not whole.
     """
+    return _opened(home, key, url, _journal)
+
+
+def read_storage(home: Home, key: str, url: str | None) -> contextlib.AbstractContextManager[BaseStorage]:
+    """As :func:`open_storage`, for reading: the home stays as it is, and may be one that nobody may write to."""
+    return _opened(home, key, url, _journal_to_read)
+
+
+@contextlib.contextmanager
+def _opened(home: Home, key: str, url: str | None, journal: Callable[[Path], JournalStorage]) -> Iterator[BaseStorage]:
     place = place_of(home, key, url)
     with _talking("be opened", place):
-        storage = _whole_journal(home.journal(key)) if url is None else _database(home, url)
+        storage = _whole(home.journal(key), journal) if url is None else _database(home, url)
     with room_in(home.journal(key)) if url is None else _answering(place):
         try:
             yield storage
@@ -139,9 +148,9 @@ def open_storage(home: Home, key: str, url: str | None) -> Iterator[BaseStorage]
                 storage.engine.dispose()
 
 
-def _whole_journal(path: Path) -> JournalStorage:
+def _whole(path: Path, journal: Callable[[Path], JournalStorage]) -> JournalStorage:
     try:
-        return _journal(path)
+        return journal(path)
     except OSError:
         raise
     except Exception as problem:
@@ -164,7 +173,7 @@ def set_journal_aside(home: Home, key: str) -> str | None:
     # Not the journal's own lock: that one is taken to read it.
     with FileLock(path.with_suffix(".aside.lock")):
         try:
-            _whole_journal(path)
+            _whole(path, _journal)
         except BrokenFile as broken:
             kept = set_aside(path)
             return say(
@@ -184,7 +193,14 @@ def _journal(path: Path) -> JournalStorage:
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
+def _journal_to_read(path: Path) -> JournalStorage:
+    """A journal whose last line may still be written, or was cut off: readers go without it and need no lock."""
+    return JournalStorage(JournalFileBackend(str(path)))
+
+
 def _database(home: Home, url: str) -> RDBStorage:
+    if home.read_only:
+        return RDBStorage(with_driver(url))
     # Several processes that create a fresh database at once break it; those of one home take turns.
     home.make()
     with FileLock(home.root / "search.lock"):

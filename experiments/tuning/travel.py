@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,13 +14,22 @@ from experiments.home import Home
 from experiments.planning.request import AnyRequest
 from experiments.tuning.notes import StoredStudy, notes_of
 from experiments.tuning.ownership import trials_of
-from experiments.tuning.storage import check_identity, find_study, open_storage, place_of, storage_url, study_name
+from experiments.tuning.storage import (
+    check_identity,
+    find_study,
+    open_storage,
+    place_of,
+    read_storage,
+    storage_url,
+    study_name,
+)
 from mmcore.errors import RecordError
+from mmcore.language import number_of
 
 
 def send(request: AnyRequest, home: Home, path: Path) -> None:
     """Copy the searches of a study that have begun into a new journal, each under the name of its arm."""
-    with _opened(request, home) as storage:
+    with read_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
         for one in request.searches:
             study = find_study(storage, study_name(request.search_key, one.arm))
             if study is not None:
@@ -49,7 +57,7 @@ def receive(request: AnyRequest, home: Home, path: Path) -> int:
     if search is None or content is None:
         return 0
     sent = _read(path)
-    with _opened(request, home) as storage:
+    with open_storage(home, request.search_key, storage_url(request.options.storage)) as storage:
         new: list[tuple[StoredStudy, str]] = []
         for arm in search.searches:
             theirs, name = find_study(sent, arm.arm), study_name(request.search_key, arm.arm)
@@ -62,18 +70,14 @@ def receive(request: AnyRequest, home: Home, path: Path) -> int:
             elif not _same(trials_of(ours), trials_of(theirs)):
                 raise RecordError(
                     f"the home has other trials of the search for '{arm.arm}' than the archive",
-                    expected=f"{len(trials_of(theirs))} trials as in the archive",
-                    found=f"{len(trials_of(ours))} trials of its own",
+                    expected=f"{number_of(len(trials_of(theirs)), 'trial')} as in the archive",
+                    found=f"{number_of(len(trials_of(ours)), 'trial')} of its own",
                     where=place_of(home, request.search_key, storage_url()),
                     next_step="Import the archive into another home: --home DIR",
                 )
         for theirs, name in new:
             _copy(theirs, storage, name)
     return len(new)
-
-
-def _opened(request: AnyRequest, home: Home) -> contextlib.AbstractContextManager[BaseStorage]:
-    return open_storage(home, request.search_key, storage_url(request.options.storage))
 
 
 def _copy(study: StoredStudy, storage: BaseStorage, name: str) -> None:

@@ -60,7 +60,7 @@ from mmcore.config import ForeignConfig, RunConfig
 from mmcore.errors import StudyError
 from mmcore.events import EpochDone
 from mmcore.fingerprint import name_of
-from mmcore.language import say, shown
+from mmcore.language import say, say_of, shown
 from mmcore.record import Record
 from studies.search.resolved import ArmSearch, ResolvedSearch
 
@@ -102,7 +102,14 @@ class Tuner:
         self.mirror.begin(self.arm.arm, self.search, trials, self.study)
         done = sum(not is_open(trial) for trial in proposals(trials).values())
         if done:
-            self.display.say(say("search for {arm}: {n} trials are there already", arm=self.arm.arm, n=done))
+            self.display.say(
+                say_of(
+                    done,
+                    "search for {arm}: 1 trial is there already",
+                    "search for {arm}: {n} trials are there already",
+                    arm=self.arm.arm,
+                )
+            )
         self.display.begin(search_stage(self.arm.arm))
         try:
             self.pool.run((), self._hear, self._more)

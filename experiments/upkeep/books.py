@@ -13,10 +13,11 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from experiments.held import is_held
 from experiments.home import Home
 from experiments.relocation import addresses
 from experiments.upkeep.findings import Finding, entries, leftovers, of_system, read
-from experiments.upkeep.locks import held, is_held
+from experiments.upkeep.locks import held
 from mmcore.errors import MMStudyError
 from mmcore.files import read_bytes, read_kept
 from mmcore.language import sentence
@@ -111,7 +112,7 @@ def _check_journal(path: Path) -> Iterator[Finding]:
             "unfinished",
             path,
             sentence("a journal ends with a whole line"),
-            sentence("{n} bytes of one", n=len(torn)),
+            sentence("{n} bytes of one", n=len(torn)) if len(torn) > 1 else sentence("1 byte of one"),
             sentence("mmstudy run STUDY cuts it off and goes on"),
         )
     for number, line in enumerate(whole.splitlines(), 1):

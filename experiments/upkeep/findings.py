@@ -12,11 +12,19 @@ from mmcore.errors import MMStudyError
 from mmcore.files import found_by_system, next_step_of
 from mmcore.language import Sentence, later, say, sentence, shown
 
-Kind: TypeAlias = Literal["broken", "unreadable", "unfinished", "elsewhere", "leftover"]
-"""broken: torn, of a wrong type, or of another run. unreadable: this user may not read it. unfinished: a process that
+Kind: TypeAlias = Literal["broken", "contradictory", "unreadable", "unfinished", "elsewhere", "leftover"]
+"""broken: torn, of a wrong type, or of another run. contradictory: whole, with a number that does not follow from the
+others. unreadable: this user may not read it. unfinished: a process that
 died left it so. elsewhere: an address of another place. leftover: of no use any more."""
 
-KINDS = (later("broken"), later("unreadable"), later("unfinished"), later("elsewhere"), later("leftover"))
+KINDS = (
+    later("broken"),
+    later("contradictory"),
+    later("unreadable"),
+    later("unfinished"),
+    later("elsewhere"),
+    later("leftover"),
+)
 """The kinds as words for people."""
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
+from experiments.held import is_held
 from experiments.home import Home
 
 WORK = "work"
@@ -17,32 +17,6 @@ WORK = "work"
 WORKING = ("run", "analyse", "sync", "report")
 """Verbs that write results into a home."""
 ENDINGS = (".lock", ".guard")
-
-
-def is_held(path: Path) -> bool:
-    """Whether a process holds a lock; False where there is no such file, or this user may not read it."""
-    if not path.is_file():
-        return False
-    if sys.platform == "win32":
-        try:
-            with FileLock(path, timeout=0):
-                return False
-        except (Timeout, OSError) as problem:
-            return isinstance(problem, Timeout)
-    import fcntl
-
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        # A shared lock is refused as long as a process has the lock for itself.
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(file)
-    return False
 
 
 def held(home: Home) -> Iterator[Path]:

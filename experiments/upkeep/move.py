@@ -111,6 +111,13 @@ def _roots(home: Home) -> list[Path]:
 def _refuse(home: Home, new: Path) -> None:
     if not home.root.is_dir() or not any(home.root.iterdir()):
         raise StoreError("there is no home to move", where=str(home.root), next_step="Name one with --home")
+    if home.read_only:
+        raise StoreError(
+            "only a home that may be written to can be moved",
+            found="one that you may only read",
+            where=str(home.root),
+            next_step="Copy the folder, and name the copy with --home DIR",
+        )
     if os.path.lexists(new):
         raise StoreError(
             "a home is moved to a folder that does not exist yet",

@@ -12,14 +12,17 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from experiments.examine import is_torn
+from experiments.held import is_held
 from experiments.home import Home
-from experiments.records import ANSWERS, LOCK, read_record
+from experiments.records import ANSWERS, LOCK, RECORD, read_record
 from experiments.upkeep.findings import Finding, entries, leftovers, of_system, read
-from experiments.upkeep.locks import is_held
+from experiments.upkeep.numbers import contradictions
 from mmcore.answers.answer import parse_answer
+from mmcore.complaints import expectation
 from mmcore.files import BrokenFile, read_bytes, read_kept
 from mmcore.frozen import Number
 from mmcore.language import sentence
+from mmcore.record import Record
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 _HISTORY: TypeAdapter[Any] = TypeAdapter(list[dict[str, Number]])
@@ -47,7 +50,10 @@ def check_runs(home: Home) -> Iterator[Finding | int]:
 
 
 def _check_run(folder: Path) -> Iterator[Finding]:
-    yield from read(lambda: read_record(folder), folder / "record.json")
+    kept: list[Record | None] = []
+    yield from read(lambda: kept.append(read_record(folder)), folder / RECORD)
+    if kept and kept[0] is not None:
+        yield from _check_numbers(kept[0], folder)
     for name, kind, step in (
         (
             "history.json",
@@ -74,6 +80,24 @@ def _check_run(folder: Path) -> Iterator[Finding]:
         yield from leftovers(place, ".*.tmp", "*.old")
 
 
+def _check_numbers(record: Record, folder: Path) -> Iterator[Finding]:
+    """The first number of a record that does not follow from the others, and how many more there are."""
+    found = [*contradictions(record, folder)]
+    if not found:
+        return
+    first, more = found[0], len(found) - 1
+    said = {"field": first.field, "found": f"{first.found:.9g}", "follows": f"{first.follows:.9g}"}
+    yield Finding(
+        "contradictory",
+        folder / RECORD,
+        sentence("the numbers of a run must follow from one another"),
+        sentence("{field} is {found}, and by the others {follows}; {n} more differ", **said, n=more)
+        if more
+        else sentence("{field} is {found}, and by the others {follows}", **said),
+        sentence("Somebody changed it: remove this file, and mmstudy run STUDY tests the run again"),
+    )
+
+
 def _read_answer(path: Path) -> None:
     step = "mmstudy analyse STUDY sets it aside and makes the answer again"
     if is_torn(path):
@@ -87,4 +111,5 @@ def _read_answer(path: Path) -> None:
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         rule = f"'{'.'.join(map(str, first['loc']))}' of an answer cannot be understood"
-        raise BrokenFile(rule, path, expected=None, found=first["msg"], next_step=step) from None
+        found = repr(first["input"])[:60]
+        raise BrokenFile(rule, path, expected=expectation(first), found=found, next_step=step) from None

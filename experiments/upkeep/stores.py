@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from experiments.elsewhere import PLACE, read_place
+from experiments.held import is_held
 from experiments.home import Home
 from experiments.upkeep.findings import Finding, entries, leftovers, read
-from experiments.upkeep.locks import is_held
 from mmcore.data.prepared import open_prepared, read_index
 from mmcore.data.sources.folder import read_items, read_schema
 from mmcore.quality import read_quality

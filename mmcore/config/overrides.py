@@ -9,6 +9,7 @@ from typing import Any, get_origin
 
 from pydantic import ValidationError
 
+from mmcore.complaints import complaint
 from mmcore.config.run import RunConfig
 from mmcore.errors import ConfigError, nearest, quoting
 from mmcore.frozen import Frozen
@@ -169,10 +170,10 @@ def explain(error: ValidationError, where: str | None = None) -> ConfigError:
         case "missing":
             return ConfigError("a required value is missing", where=place)
         case "value_error":
-            return ConfigError(first["msg"].removeprefix("Value error, "), where=place)
+            return ConfigError(complaint(first), where=place)
         case _:
             return ConfigError(
-                first["msg"][:1].lower() + first["msg"][1:],
+                complaint(first),
                 found=repr(first["input"])[:80],
                 next_step=quoting(first["type"], first["input"]),
                 where=place,

@@ -15,7 +15,7 @@ from mmcore.data.normalisation import counted_targets
 from mmcore.data.prepared import Prepared
 from mmcore.data.usual import usual_range
 from mmcore.facts import Alike, Copied, Likenesses
-from mmcore.language import say
+from mmcore.language import say, say_of
 
 ALIKE = 0.999
 """From this absolute correlation on, two columns hold the same information."""
@@ -78,11 +78,25 @@ def likeness_notes(prepared: Prepared) -> list[str]:
             else say("{one} and {other} are the same but for unit and sign", **named)
         )
     for copy in found.copies or ():
-        named = {"column": f"{copy.modality}.{copy.column}", "n": abs(copy.lag), "target": copy.target}
+        named = {"column": f"{copy.modality}.{copy.column}", "target": copy.target}
         if copy.lag > 0:
-            notes.append(say("{column}, read {n} steps after, reveals the target '{target}'", **named))
+            notes.append(
+                say_of(
+                    copy.lag,
+                    "{column}, read 1 step after, reveals the target '{target}'",
+                    "{column}, read {n} steps after, reveals the target '{target}'",
+                    **named,
+                )
+            )
         elif copy.lag:
-            notes.append(say("{column}, read {n} steps before, reveals the target '{target}'", **named))
+            notes.append(
+                say_of(
+                    -copy.lag,
+                    "{column}, read 1 step before, reveals the target '{target}'",
+                    "{column}, read {n} steps before, reveals the target '{target}'",
+                    **named,
+                )
+            )
         else:
             notes.append(say("{column} reveals the target '{target}'", **named))
     return notes

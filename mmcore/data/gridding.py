@@ -17,6 +17,7 @@ from mmcore.data.quality import quality_row
 from mmcore.data.sources.folder import FolderSource
 from mmcore.data.timing import with_times
 from mmcore.errors import CorpusError
+from mmcore.language import number_of
 from mmcore.quality import QualityRow
 from mmcore.schema import DEFAULT_RESAMPLE, CorpusSchema, Kind, Resample, Targets
 
@@ -185,11 +186,13 @@ def _with_pooling(schema: CorpusSchema, row: QualityRow, stream: Stream | None, 
         if spread:
             warnings.append(
                 f"resample: std has no meaning for '{spread[0]}'"
-                + (f" and {len(spread) - 1} more columns" if len(spread) > 1 else "")
+                + (f" and {number_of(len(spread) - 1, 'more column')}" if len(spread) > 1 else "")
                 + ": no step has several rows, and one row has no standard deviation. The values themselves are read"
             )
     if one.missed:
-        warnings.append(f"{one.missed} segments are shorter than a step, lie between two steps and are not read")
+        are, lie = ("is", "lies") if one.missed == 1 else ("are", "lie")
+        segments = number_of(one.missed, "segment")
+        warnings.append(f"{segments} {are} shorter than a step, {lie} between two steps and {are} not read")
     return replace(row, equal_times_pooled=together, warnings=tuple(warnings))
 
 

@@ -35,7 +35,7 @@ from mmcore.data.unknown import unknown_in
 from mmcore.errors import CorpusError
 from mmcore.events import Note, OnEvent, ignore
 from mmcore.files import set_aside
-from mmcore.language import say
+from mmcore.language import counted, say
 from mmcore.quality import QualityRow, summarise, write_quality
 
 
@@ -147,7 +147,9 @@ def _build(source: FolderSource, config: DataConfig, folder: Path, key: str, con
     schema = source.schema
     for text in source.doubts():
         on_event(Note(text))
-    on_event(Note(say("preparing corpus '{corpus}': {n} items", corpus=schema.name, n=len(source.items))))
+    on_event(
+        Note(say("preparing corpus '{corpus}': {items}", corpus=schema.name, items=counted(len(source.items), "item")))
+    )
     files = {
         f"values.{name}": _ArrayFile(folder / f"values.{name}.npy", (len(m.columns),), np.dtype(m.storage))
         for name, m in schema.modalities.items()
@@ -201,7 +203,12 @@ def _report(store: Prepared, on_event: OnEvent) -> None:
     corpus = store.schema.name
     on_event(
         Note(
-            say("prepared corpus '{corpus}': {n} items, {steps} steps", corpus=corpus, n=len(store.items), steps=steps)
+            say(
+                "prepared corpus '{corpus}': {items}, {steps}",
+                corpus=corpus,
+                items=counted(len(store.items), "item"),
+                steps=counted(steps, "step"),
+            )
         )
     )
     for text in quality_notes(store):

@@ -19,8 +19,9 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import orjson
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from mmcore.complaints import complaint
 from mmcore.config import DataConfig
 from mmcore.errors import CorpusError
 from mmcore.facts import Likenesses
@@ -249,6 +250,9 @@ def _reading(path: Path, read: Callable[[], T]) -> T:
         raise unopened(CorpusError, "the prepared store", Path(problem.filename or path), problem) from None
     except BrokenFile as problem:
         found = problem.message.removeprefix(f"{path}/")
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        found = f"{'.'.join(map(str, first['loc'])) or path.name}: {complaint(first)}"
     except (ValueError, KeyError, TypeError, OverflowError) as problem:
         found = " ".join(str(problem).split())
     raise BrokenStore(

@@ -12,7 +12,7 @@ from operator import attrgetter
 import numpy as np
 
 from mmcore.data.alignment import Aligned, Stream
-from mmcore.language import later, say
+from mmcore.language import counted, later, say, say_of
 from mmcore.quality import QualityRow
 
 HARDLY = 0.05
@@ -161,17 +161,20 @@ def _repeated(have: Sequence[QualityRow]) -> str:
         return ""
     again = sum(row.duplicate_times for row in repeated)
     rows_there = sum(row.rows - row.no_time for row in repeated)
-    text = say("{n} of {rows} rows repeat a time in {items}", n=again, rows=rows_there, items=_items(repeated))
+    text = say_of(
+        again,
+        "1 of {rows} repeats a time in {items}",
+        "{n} of {rows} repeat a time in {items}",
+        rows=counted(rows_there, "row"),
+        items=_items(repeated),
+    )
     together = repeated[0].equal_times_pooled
-    if together == 1:
-        return say(
-            "{text}; 1 column pools them by its resample, the others read the last row of equal times", text=text
-        )
     if together:
-        return say(
+        return say_of(
+            together,
+            "{text}; 1 column pools them by its resample, the others read the last row of equal times",
             "{text}; {n} columns pool them by their resample, the others read the last row of equal times",
             text=text,
-            n=together,
         )
     text = say("{text}; of equal times the last row is read", text=text)
     if rows_there >= LONG * (rows_there - again):
@@ -185,9 +188,10 @@ def _repeated(have: Sequence[QualityRow]) -> str:
 
 def _faults(have: Sequence[QualityRow]) -> Iterator[str]:
     """Segments that overlap, and rows that are left out."""
-    faults: tuple[tuple[Callable[[QualityRow], int], str], ...] = (
+    faults: tuple[tuple[Callable[[QualityRow], int], str, str], ...] = (
         (
             attrgetter("overlaps"),
+            "1 segment starts before an earlier one has ended in {items}; of several the one that started last is read",
             later(
                 "{n} segments start before an earlier one has ended in {items}; of several the one that started last "
                 "is read"
@@ -195,11 +199,16 @@ def _faults(have: Sequence[QualityRow]) -> Iterator[str]:
         ),
         (
             attrgetter("empty_segments"),
+            "1 segment does not end after its start in {items}, and is left out",
             later("{n} segments do not end after their start in {items}, and are left out"),
         ),
-        (attrgetter("no_time"), later("{n} rows have no time in {items}, and are left out")),
+        (
+            attrgetter("no_time"),
+            "1 row has no time in {items}, and is left out",
+            later("{n} rows have no time in {items}, and are left out"),
+        ),
     )
-    for count_of, text in faults:
+    for count_of, one, many in faults:
         rows = [row for row in have if count_of(row)]
         if rows:
-            yield say(text, n=sum(count_of(row) for row in rows), items=_items(rows))
+            yield say_of(sum(count_of(row) for row in rows), one, many, items=_items(rows))

@@ -73,6 +73,16 @@ def absence_changes_nothing(model: MultimodalModel) -> None:
         same(found, wanted, f"values of absent modalities were replaced by {value}")
 
 
+def is_finite(model: MultimodalModel) -> None:
+    """What the other promises take for granted: without it each would only find NaN again."""
+    finite(model(make_batch()), "a third of the places lack a modality")
+
+
+TELLERS = ("finite-empty", "finite-one", "absent")
+"""Promises that say what makes a model's outputs NaN, the plainest case first; the last of them tests all of
+:func:`is_finite`."""
+
+
 def padding_changes_nothing(model: MultimodalModel) -> None:
     batch = make_batch()
     valid_BT = batch.valid_BT

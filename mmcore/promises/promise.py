@@ -54,6 +54,7 @@ def same(found: Tensor, wanted: Tensor, doing: str, where: Tensor | None = None,
             equal = equal | ~where.reshape(*where.shape, *(1,) * (equal.ndim - where.ndim))
         if not bool(equal.all()):
             at = tuple((~equal).nonzero()[0].tolist())
+            finite(wanted[at], doing, place(at))
             raise Broken(f"{doing}; {place(at)} was {float(wanted[at]):.6g} and became {float(found[at]):.6g}")
 
 
@@ -61,14 +62,16 @@ def finite(value: Tensor, doing: str, what: str = "the output") -> None:
     """Refuse NaN and infinite numbers.
 
     Raises:
-        Broken: with the first place.
+        Broken: with the first place, and the number of places where there are several.
     """
     value = value.detach()
     wrong = ~torch.isfinite(value)
-    if bool(wrong.any()):
+    count = int(wrong.sum())
+    if count:
         at = tuple(wrong.nonzero()[0].tolist())
-        spot = place(at) if value.ndim == 4 else f"{what} at {at}"
-        raise Broken(f"{doing}; {spot} is {float(value[at])}")
+        spot = place(at) if value.ndim == 4 else f"{what} at {at}" if value.numel() > 1 else what
+        others = f", and {count - 1} more of {value.numel()} are not finite" if count > 1 else ""
+        raise Broken(f"{doing}; {spot} is {float(value[at])}{others}")
 
 
 def place(at: tuple[int, ...]) -> str:

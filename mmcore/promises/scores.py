@@ -47,6 +47,7 @@ class LossSubject:
 def loss_is_a_sum_over_targets(subject: LossSubject) -> None:
     loss, (predicted_NO, true_N) = subject.made(), subject.draw()
     whole = loss.total(predicted_NO, true_N)
+    finite(whole[None], f"{N} targets with random predictions", "the loss")
     parts = [loss.total(predicted_NO[n : n + 1], true_N[n : n + 1]) for n in range(N)]
     same(torch.stack(parts).sum()[None], whole[None], f"{N} targets were handed over one by one", tolerance=1e-4)
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
+from pydantic import ValidationError
 from torch import nn
 
 from mmcore.config import Custom, CustomMetric, Plain
+from mmcore.config.overrides import explain
 from mmcore.custom import sealed
 from mmcore.errors import ConfigError, MMStudyError, PartError
 from mmcore.language import say
 from mmcore.own_code import frames_of, load_class, parameters_of
 from mmcore.promises.examples import FEATURES, SEED, SIZES, VARIANTS, B, T, build
-from mmcore.promises.models import MODEL_PROMISES
+from mmcore.promises.models import MODEL_PROMISES, TELLERS, is_finite
 from mmcore.promises.promise import Broken, Promise
 from mmcore.promises.scores import LOSS_PROMISES, METRIC_PROMISES, LossSubject, MetricSubject, N
 from mmcore.promises.training import (
@@ -32,6 +34,7 @@ Family = Literal[
     "fusion", "encoder", "head", "embedding", "model", "loss", "metric", "weighting", "augmentation"
 ]  # fmt: skip
 FAMILIES: tuple[Family, ...] = get_args(Family)
+AnyCustom = TypeVar("AnyCustom", Custom, CustomMetric)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Kept:
     Args:
         name, says: of the promise. broken: what was found instead, with numbers; None: it is kept. variant: the model
             or parameter on which it broke. tested: how many variants were tested. A variant that breaks the first
-            promise is not tested on the others: they would only say the same again.
+            promise is not tested on the others: they would only say the same again. Nor is one whose outputs are NaN,
+            but on the promise that says why.
     """
 
     name: str
@@ -104,11 +108,18 @@ def verify(
         0
     """
     clock = time.perf_counter()
-    part = sealed(Custom.model_validate({"class": written, "args": dict(args or {})}), folder)
+    part = sealed(_custom(Custom, {"class": written, "args": dict(args or {})}), folder)
     family = family or guess_family(part)
     with with_threads(1):
         promises = tuple(_tested(part, family, causal, scope, higher_is_better, kinds))
     return Verified(part.class_, family, _sizes(family), SEED, promises, time.perf_counter() - clock)
+
+
+def _custom(kind: type[AnyCustom], values: Plain) -> AnyCustom:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as problem:
+        raise explain(problem) from None
 
 
 def guess_family(part: Custom) -> Family:
@@ -156,7 +167,7 @@ def _tested(
             yield from _each(LOSS_PROMISES, subjects)
         case "metric":
             direction = bool(higher_is_better)
-            metric = CustomMetric.model_validate({**part.model_dump(), "higher_is_better": direction})
+            metric = _custom(CustomMetric, {**part.model_dump(), "higher_is_better": direction})
             subjects = {k: partial(MetricSubject, metric, k) for k in kinds or ("continuous",)}
             promises = METRIC_PROMISES if higher_is_better is not None else METRIC_PROMISES[:-1]
             yield from _each(promises, subjects)
@@ -166,7 +177,7 @@ def _tested(
             yield from _each(AUGMENTATION_PROMISES, {"one window": partial(AugmentationSubject, part)})
         case _:
             models = {name: partial(build, plain) for name, plain in _models(part, family, causal, scope)}
-            yield from _each(MODEL_PROMISES, models)
+            yield from _each(MODEL_PROMISES, models, Promise("", "", is_finite), TELLERS)
 
 
 def _sizes(family: Family) -> str:
@@ -199,16 +210,33 @@ def _models(
                     yield name, variant | {family: own}
 
 
-def _each(promises: tuple[Promise[Any], ...], subjects: Mapping[str, Callable[[], Any]]) -> Iterator[Kept]:
-    """Every promise in every variant, each on a subject of its own; variants that break the first one in that alone."""
+def _each(
+    promises: tuple[Promise[Any], ...],
+    subjects: Mapping[str, Callable[[], Any]],
+    granted: Promise[Any] | None = None,
+    tellers: Sequence[str] = (),
+) -> Iterator[Kept]:
+    """Every promise in every variant, each on a subject of its own; variants that break the first one in that alone.
+
+    Args:
+        granted: what all but the first take for granted; None: nothing. A variant without it is tested on one promise.
+        tellers: names of promises that say why it does not hold; the first that a variant breaks is that one.
+    """
     first = {name: _broken(promises[0], make) for name, make in subjects.items()}
     variant = next((name for name, broken in first.items() if broken is not None), None)
     yield Kept(promises[0].name, promises[0].says, None if variant is None else first[variant], variant, len(subjects))
     usable = {name: make for name, make in subjects.items() if first[name] is None}
+    by_name = {promise.name: promise for promise in promises}
+    lost = {
+        name: next(((one, text) for one in tellers if (text := _broken(by_name[one], make)) is not None), None)
+        for name, make in usable.items()
+        if granted is not None and _broken(granted, make) is not None
+    }
     for promise in promises[1:]:
-        found = ((name, _broken(promise, make)) for name, make in usable.items())
+        tested = [name for name in usable if (cause := lost.get(name)) is None or cause[0] == promise.name]
+        found = ((name, cause[1] if (cause := lost.get(name)) else _broken(promise, usable[name])) for name in tested)
         variant, broken = next((one for one in found if one[1] is not None), (None, None))
-        yield Kept(promise.name, promise.says, broken, variant, len(usable))
+        yield Kept(promise.name, promise.says, broken, variant, len(tested))
 
 
 def _broken(promise: Promise[Any], make: Callable[[], Any]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mmcore.language import say
+from mmcore.language import say_of
 from reports.numbers import NOTHING
 
 Tone = Literal["better", "worse", "equivalent", "open", "warning", "plain"]
@@ -136,8 +136,8 @@ def remainder(things: Sequence[object], shown: int, what: Literal["lines", "rows
         return ""
     match what:
         case "lines":
-            return say("and {n} more lines", n=more)
+            return say_of(more, "and 1 more line", "and {n} more lines")
         case "rows":
-            return say("and {n} more rows", n=more)
+            return say_of(more, "and 1 more row", "and {n} more rows")
         case "rows of a plot":
-            return say("and {n} more rows; the report has all", n=more)
+            return say_of(more, "and 1 more row; the report has all", "and {n} more rows; the report has all")

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from mmcore.complaints import expectation
 from mmcore.config import Overrides, Plain
 from mmcore.errors import RecordError
 from mmcore.facts import Drawn, drawn_of
@@ -227,7 +228,7 @@ def read_report(path: Path) -> Report:
         missing = first["type"] == "missing"
         raise RecordError(
             f"the report lacks '{place}'" if missing else f"'{place}' of the report cannot be understood",
-            expected=None if missing else first["msg"],
+            expected=None if missing else expectation(first),
             found=None if missing else repr(first["input"])[:60],
             where=str(file),
             next_step=f"It may be of another version. {AGAIN}",

@@ -48,6 +48,8 @@ ROWS = 65536
 LONG = ("items", "scores", "history")
 """Tables with a row for everything that runs recorded: a hundred megabytes for thousands of runs."""
 
+PAGE = "report.html"
+"""The file that is written last."""
 WRITTEN = ("figures/*.svg", "tables/*.csv")
 """Files whose names depend on what a report has to say."""
 
@@ -73,7 +75,7 @@ def write_report(summary: Summary, results: StudyResults, folder: Path, begun: F
     files["report.json"] = json.dumps(as_json(summary), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     files["report.md"] = as_markdown(summary, drawn)
     files |= {"report.tex": as_latex(summary), "tables/arms.tex": arms_table(summary)}
-    files["report.html"] = as_html(summary, drawn)
+    files[PAGE] = as_html(summary, drawn)
     for name, content in files.items():
         # The page is the last of them; a report that is cut off can be made again, so nothing waits for the disk.
         long = name in [f"tables/{stem}.csv" for stem in LONG]
@@ -82,7 +84,7 @@ def write_report(summary: Summary, results: StudyResults, folder: Path, begun: F
         for path in folder.glob(pattern):
             if path.relative_to(folder).as_posix() not in files:
                 path.unlink(missing_ok=True)
-    return folder / "report.html"
+    return folder / PAGE
 
 
 def _write(content: str | pd.DataFrame, file: IO[bytes]) -> None:

@@ -110,7 +110,7 @@ def test_a_broken_file_is_named_and_counted(imported: tuple[Path, str]) -> None:
     said = imported[1]
     assert "1 of 5 files that cannot be decoded:" in said
     assert "broken.mp4: footage must be a media file that FFmpeg reads" in said
-    assert "1 files have the content of another one and share its group" in said
+    assert "1 file has the content of another one and shares its group" in said
 
 
 def test_the_corpus_says_what_computed_it(imported: tuple[Path, str]) -> None:
@@ -171,7 +171,7 @@ def test_files_without_what_is_computed_are_left_out(
 ) -> None:
     words = ["data", "import", "footage", footage, "--features", "sight", "--workers", "1"]
     done = mmstudy(home, *words, "--out", tmp_path / "seen")
-    assert "1 files without what sight is computed from: 'voice.wav'" in done.stdout
+    assert "1 file without what sight is computed from: 'voice.wav'" in done.stdout
     assert pd.read_csv(tmp_path / "seen" / "items.csv")["item"].tolist() == ["a", "monday_b", "monday_copy of a"]
     (tmp_path / "sounds").mkdir()
     shutil.copy(footage / "voice.wav", tmp_path / "sounds")

@@ -107,7 +107,7 @@ def test_training_code_travels_only_if_both_sides_say_so(tmp_path: Path, elsewhe
     with within(elsewhere):
         refused = mmstudy(Home.choose(), "home", "import", path.parent / "gate.zip")
         assert refused.returncode == 2
-        assert "1 files: train.py" in refused.stderr
+        assert "1 file: train.py" in refused.stderr
         assert os.listdir(elsewhere) == []
         import_study(path.parent / "gate.zip", Home.choose(), with_code=True)
         assert mmstudy(Home.choose(), "report", "gate.yaml").returncode == 0
@@ -243,7 +243,7 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
     "no manifest": (lambda files: files.pop("manifest.json"), "has one manifest.json"),
     "a torn manifest": (lambda files: files.update({"manifest.json": b"{"}), "the manifest must be whole JSON"),
     "a later format": (manifest_with(format=2), "the archive has another format; expected 1; found 2"),
-    "a wrong type": (manifest_with(runs=3), "'runs' of the manifest cannot be understood"),
+    "a wrong type": (manifest_with(runs=3), "'runs' of the manifest must be a list; found 3"),
     "a run that is none": (manifest_with(runs=["../x"]), "32 hexadecimal digits"),
     "a study that is none": (manifest_with(study="../x"), "the manifest must name a study"),
 }

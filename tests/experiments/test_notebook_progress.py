@@ -98,7 +98,7 @@ def test_warnings_and_failures_stay_other_remarks_do_not(place: Place, display: 
         display.event("a", Note("normalising"))
         assert "a: normalising" in place.text
         display.finished("a", "failed: loss is NaN", True)
-    assert place.text == "1 of 1 jobs done in 0 s\nwarning: only 2 repeats\na: failed: loss is NaN"
+    assert place.text == "1 of 1 job done in 0 s\nwarning: only 2 repeats\na: failed: loss is NaN"
 
 
 def test_what_is_many_is_counted_and_names_are_escaped(place: Place, display: NotebookDisplay) -> None:

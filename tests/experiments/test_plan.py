@@ -61,7 +61,7 @@ def test_what_is_there_is_reused_resumed_or_kept_as_failed(tiny_study: Path, tin
     assert "1 finished run" in found.basis
     assert sorted(home.root.rglob("*")) == before
     text = plan_text(found)
-    assert "1 failed runs are kept" in text
+    assert "1 failed run is kept" in text
     assert json.dumps(plan_json(found))
 
 

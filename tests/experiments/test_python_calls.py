@@ -142,12 +142,12 @@ def test_a_study_is_a_name_a_file_or_an_object(home: Home, tiny_study: Path) -> 
             r"unknown key 'refrence'\. Did you mean 'reference'\? Valid: question, ",
         ),
         ({"reference": None}, r"the required key 'reference' is missing"),
-        ({"question": ""}, r"question: string should have at least 1 character; found ''"),
+        ({"question": ""}, r"question: must have at least 1 character; found ''"),
         ({"arms": None}, r"a study needs arms, or a design that makes them"),
         ({"arms": {"a": 3}}, r"arms\.a: must be a mapping; found 3"),
         ({"design": {"kind": "factoral"}}, r"kind 'factoral' is unknown\. Did you mean 'factorial'\?"),
         ({"repeats": 0}, r"repeats.*found 0"),
-        ({"alpha": 0.7}, r"alpha: input should be less than 0\.5; found 0\.7"),
+        ({"alpha": 0.7}, r"alpha: must be less than 0\.5; found 0\.7"),
     ],
 )
 def test_a_study_object_says_what_is_wrong_as_a_file_does(keywords: dict[str, Any], said: str) -> None:

@@ -110,7 +110,7 @@ def test_preempted_workers_come_back_when_the_cluster_is_free_again(
     assert [(message.deaths, message.why in PREEMPTED) for message in lost] == [(0, True)], lost
     assert heard[-1] == Finished(one.fingerprint, "done")
     assert remarks
-    assert remarks[0].startswith("waiting for Slurm: 0 of 1 workers run")
+    assert remarks[0].startswith("waiting for Slurm: 0 of 1 worker at work")
 
 
 def test_scancel_takes_workers_away_for_good(slurm_cluster: SlurmCluster, place: Home, job: Callable[..., Job]) -> None:

@@ -54,30 +54,30 @@ def test_the_defaults_are_the_seeds_sizes():
         ),
         (
             {"augmentation": {"modality_dropout": {"rate": {"audio": 1.5}}}},
-            "augmentation.modality_dropout.rate.audio: input should be less than or equal to 1; found 1.5",
+            "augmentation.modality_dropout.rate.audio: must be at most 1; found 1.5",
         ),
         (
             {"training": {"schedule": {"kind": "cosine", "flor": 0.1}}},
             "training.schedule.flor: unknown key 'flor'. Did you mean 'floor'",
         ),
-        ({"model": {"width": "wide"}}, "model.width: input should be a valid integer.*found 'wide'"),
+        ({"model": {"width": "wide"}}, "model.width: must be a whole number.*found 'wide'"),
         (
             {"training": {"batch": True}},
-            "training.batch: input should be a number, not a truth value; found True",
+            "training.batch: must be a number, not a truth value; found True",
         ),
-        ({"data": {"clip": False}}, "data.clip: input should be a number, not a truth value"),
-        ({"loss": {"weights": {"x": True}}}, "loss.weights.x: input should be a number, not a truth value"),
+        ({"data": {"clip": False}}, "data.clip: must be a number, not a truth value"),
+        ({"loss": {"weights": {"x": True}}}, "loss.weights.x: must be a number, not a truth value"),
         (
             {"augmentation": {"modality_dropout": {"rate": {"audio": True}}}},
-            "augmentation.modality_dropout.rate.audio: input should be a number, not a truth value",
+            "augmentation.modality_dropout.rate.audio: must be a number, not a truth value",
         ),
-        ({"training": {"batch": 0}}, "training.batch: input should be greater than 0; found 0"),
+        ({"training": {"batch": 0}}, "training.batch: must be greater than 0; found 0"),
         ({"model": {"width": 10, "heads": 4}}, r"model: model.heads \(4\) must divide model.width \(10\)"),
         ({"model": {"width": 9, "heads": 3}}, "must be even"),
         ({"model": {"modalities": []}}, "at least one modality"),
         ({"model": {"modalities": ["a", "a"]}}, "none twice"),
         ({"split": {"validation": 0.5, "test": 0.5}}, "something must be left to train on"),
-        ({"loss": {"weights": {"a": -1.0}}}, "loss.weights.a: input should be greater than or equal to 0"),
+        ({"loss": {"weights": {"a": -1.0}}}, "loss.weights.a: must be at least 0"),
         (
             {"training": {"optimiser": {"kind": "adam", "learning_rate": 1e-7}}},
             r"training: schedule.floor \(1e-06\) must not be above optimiser.learning_rate \(1e-07\)",
@@ -236,7 +236,7 @@ def test_content_below_the_horizon_must_not_be_interpolated(horizon, lookahead, 
 
 @pytest.mark.parametrize("found", [True, 7, 1.5])
 def test_a_text_that_yaml_took_for_something_else_is_to_be_quoted(found):
-    with pytest.raises(ConfigError, match=f"corpus: .*string; found {found}. Quote it, since YAML"):
+    with pytest.raises(ConfigError, match=f"corpus: must be text; found {found}. Quote it, since YAML"):
         build_config({"corpus": found})
     with pytest.raises(ConfigError) as caught:
         build_config({"corpus": [1]})

@@ -125,7 +125,7 @@ def test_promises_are_told_apart(tmp_path: Path) -> None:
     assert own["rows"] <= {"rows", "reads-all", "length"}
     assert own["a modality"] == {"reads-all", "gradients"}
     assert own["noise"] <= {"repeatable", "state", "absent", "padding", "length", "rows", "reads-all", "trace"}
-    assert own["NaN"] >= {"finite-empty", "absent"}
+    assert own["NaN"] == {"finite-empty"}
     assert own["the trace"] == {"trace"}
 
 
@@ -159,7 +159,7 @@ def test_a_whole_model_for_steps_is_none_for_items(tmp_path: Path) -> None:
 SCORES = {
     "total": ("loss", "sum", "return (predicted - true).square().mean()", "must return the loss of each target"),
     "others": ("loss", "sum", "return (predicted - true).square() * (1 + true.mean())", "handed over one by one"),
-    "far off": ("loss", "finite", "return (predicted - true).exp()", "predictions of the size 1000; the loss at"),
+    "far off": ("loss", "finite", "return (predicted - true).exp()", "predictions of the size 1000; the loss is inf"),
     "constant": ("loss", "gradients", "return predicted * 0 + 1", "the gradient of all 12 predictions is 0"),
     "array": ("metric", "number", "return predicted - true", "must return one number"),
     "order": ("metric", "order", "return float((predicted - true)[0])", "in another order"),
@@ -226,3 +226,77 @@ def test_the_command_tells_an_example_and_its_exit_code_whether_all_is_well(tmp_
         done = mmstudy(home, "verify", *words, "--folder", folder)
         assert done.returncode == 2
         assert message in done.stderr
+
+
+NAN = {
+    "without a modality": (
+        "return mixed / usable.sum(-1, keepdim=True)",
+        "finite-empty",
+        "no modality is there; the output at row 0, step 0, track 0, output 0 is ",
+    ),
+    "with one modality": (
+        "return mixed / torch.where(usable.sum(-1, keepdim=True) == 1, 0.0, 1.0)",
+        "finite-one",
+        "audio alone is there; the output at ",
+    ),
+    "with two modalities": (
+        "return mixed / torch.where(usable.sum(-1, keepdim=True) == 2, 0.0, 1.0)",
+        "absent",
+        "a third of the places lack a modality; the output at ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "teller", "text"), NAN.values(), ids=NAN)
+def test_nan_is_said_once_by_the_promise_that_says_when_it_comes(
+    tmp_path: Path, body: str, teller: str, text: str
+) -> None:
+    code = (
+        "    def forward(self, embedded, usable):\n"
+        "        mixed = sum(l(x) for l, x in zip(self.linears, embedded))\n"
+        f"        {body}\n"
+    )
+    (tmp_path / "mine.py").write_text(HEAD + code)
+    found = verify("mine:Mine", "fusion", folder=tmp_path)
+    (broken,) = [promise for promise in found.promises if promise.broken is not None]
+    assert broken.name == teller
+    assert broken.broken is not None
+    assert broken.broken.startswith(text)
+    # A variant in which an absent modality is usable is finite, and tested on all of them.
+    always = body == NAN["without a modality"][0]
+    others = {promise.tested for promise in found.promises if promise.name not in ("shape", teller)}
+    assert others == ({0} if always else {1})
+    done = mmstudy(Home(tmp_path / "home"), "verify", "mine:Mine", "--family", "fusion", "--folder", tmp_path)
+    assert done.returncode == 1
+    assert len(re.findall(r"\b(?:nan|inf)\b", done.stdout)) == 1
+    assert re.search(r"and \d+ more of \d+ are not finite", done.stdout)
+    assert ("open: 12 promises, tested once what is broken is put right" in done.stdout) == (others == {0})
+
+
+def test_nan_in_some_variants_leaves_the_others_tested(tmp_path: Path) -> None:
+    code = (
+        "    over_time = True\n\n"
+        "    def forward(self, embedded, causal, valid):\n"
+        "        mixed = sum(l(x) for l, x in zip(self.linears, embedded))\n"
+        "        return mixed * (float('nan') if causal else 1.0) + valid.sum() * 1e-3\n"
+    )
+    (tmp_path / "mine.py").write_text(HEAD + code)
+    found = {promise.name: promise for promise in verify("mine:Mine", "fusion", folder=tmp_path).promises}
+    assert "is nan" in str(found["finite-empty"].broken)
+    # The promise that breaks by itself is found in the variants that are finite.
+    assert "became" in str(found["length"].broken)
+    assert 0 < found["rows"].tested < found["shape"].tested
+
+
+def test_one_error_behind_several_promises_is_shown_once(tmp_path: Path) -> None:
+    code = (
+        "    def forward(self, embedded, rng):\n"
+        "        if rng is not None:\n"
+        "            raise RuntimeError('no rng is wanted')\n"
+        "        return sum(l(x) for l, x in zip(self.linears, embedded))\n"
+    )
+    (tmp_path / "mine.py").write_text(HEAD + code)
+    done = mmstudy(Home(tmp_path / "home"), "verify", "mine:Mine", "--family", "fusion", "--folder", tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.count("RuntimeError: ") == 1
+    assert done.stdout.count("the same as for seeded") == done.stdout.count("BROKEN") - 1 > 2

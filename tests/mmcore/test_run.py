@@ -321,7 +321,7 @@ def test_some_items_too_short_are_left_out_and_counted(config, finished, editing
     events = []
     result = run(config(editing_corpus), tmp_path, events.append, replace(prepared, items=items))
     assert [e.text for e in events if isinstance(e, Note)] == [
-        "1 of 4 test items are too short for the task and are left out"
+        "1 of 4 test items is too short for the task and is left out"
     ]
     assert {r.item for r in result.items} == {r.item for r in finished[0].items} - {test}
     assert result.history[-1]["validation/loss"] == finished[0].history[-1]["validation/loss"]

@@ -151,7 +151,7 @@ REFUSED = {
         change("runner:\n", 'runner:\n  scores: "../scores.json"\n'), 3,
         "runner.scores: must be a path within the run's workdir; found '../scores.json'",
     ),
-    "timeout": (change("runner:\n", "runner:\n  timeout: 0\n"), 3, "runner.timeout: input should be greater than 0"),
+    "timeout": (change("runner:\n", "runner:\n  timeout: 0\n"), 3, "runner.timeout: must be greater than 0"),
     "split without share": (
         change("runner:\n", "runner:\n  split: by_repeat\n"), 2,
         "runner: split: by_repeat needs test_share, the share of the items that a repeat tests (such as 0.2): repeats "

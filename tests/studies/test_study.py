@@ -83,7 +83,7 @@ def test_layers_lie_over_each_other_in_order(tmp_path: Path, schema: CorpusSchem
         ("repeats: 6", "repeats: six", 3, ["repeats", "'six'"]),
         ("repeats: 6", "repeats: 0", 3, ["repeats", "greater than 0"]),
         ("repeats: 6", "repeats: {min: 6, max: 6}", 3, ["repeats: max must be above min: min is 6, max is 6"]),
-        ("repeats: 6", "repeats: {min: 1, max: 6}", 3, ["repeats.min", "greater than or equal to 2; found 1"]),
+        ("repeats: 6", "repeats: {min: 1, max: 6}", 3, ["repeats.min", "at least 2; found 1"]),
         ("repeats: 6", "repeats: {max: 6}", 3, ["the required key 'min' is missing"]),
         ("repeats: 6", "repeats: {min: 6, mx: 9}", 3, ["repeats.mx: unknown key", "Did you mean 'max'?"]),
         ("repeats: 6", "repeats:\n  min: 6\n  max: 9\n  stop: never", 6, ["repeats.stop", "Valid: decided"]),

@@ -255,10 +255,11 @@ class RayPool(Pool[_Worker]):
 
     def _unservable(self, nodes: tuple[Node, ...]) -> LaunchError:
         needs = self._engine.resources
-        wanted = [f"{self._cpus:g} CPUs"] + ([f"{self._gpus:g} GPUs"] if self._gpus else [])
+        wanted = [_parts(self._cpus, "CPU")] + ([_parts(self._gpus, "GPU")] if self._gpus else [])
         wanted += [f"{needs.memory_gib:g} GiB of memory"] if needs.memory_gib else []
         there = "; ".join(
-            f"{node.name}: {node.cpus:g} CPUs, {node.gpus:g} GPUs, {node.memory_gib:.1f} GiB" for node in nodes[:5]
+            f"{node.name}: {_parts(node.cpus, 'CPU')}, {_parts(node.gpus, 'GPU')}, {node.memory_gib:.1f} GiB"
+            for node in nodes[:5]
         )
         more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""
         lost = f", for {self._engine.grace:g} seconds" if self._served_once else ""
@@ -349,3 +350,8 @@ def _taken(folders: tuple[Path, ...]) -> list[FileLock] | None:
 def _give_back(locks: list[FileLock]) -> None:
     for lock in locks:
         lock.release()
+
+
+def _parts(n: float, noun: str) -> str:
+    """``1 CPU``, ``0.5 GPUs``."""
+    return f"{n:g} {noun}{'' if n == 1 else 's'}"

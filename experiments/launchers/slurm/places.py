@@ -16,7 +16,7 @@ from experiments.launchers.slurm.spool import IN, LOG, NODE, OUT, Beat, Reader, 
 from experiments.launchers.slurm.status import FORGOTTEN, PUT_BACK, Task, tasks_of
 from experiments.launchers.slurm.submission import log_of
 from mmcore.errors import LaunchError
-from mmcore.language import say, sentence
+from mmcore.language import say, sentence, sentence_of
 
 _VERDICT_SECONDS = 3.0
 """How long Slurm may take to say why a worker ended; then it is taken as it looks from here."""
@@ -248,7 +248,14 @@ class Places:
         else:
             blamed, why = state.blames_job, why or sentence("its worker's node says nothing more")
         if state.state == "TIMEOUT" and worker.job is not None and not worker.epochs:
-            blamed, why = True, sentence("no epoch ended within the time limit of {n} minutes", n=self._minutes)
+            blamed, why = (
+                True,
+                sentence_of(
+                    self._minutes,
+                    "no epoch ended within the time limit of 1 minute",
+                    "no epoch ended within the time limit of {n} minutes",
+                ),
+            )
         if not worker.log.exists():
             worker.log = log_of(self._folder, place.task)
         worker.fate = Death(worker.code, str(worker.log), tail(worker.log), blamed, why)

@@ -16,7 +16,7 @@ from experiments.launchers.slurm.status import cancel, longest_array
 from experiments.launchers.slurm.submission import check_settings, submit
 from experiments.launchers.start import FOREIGN
 from mmcore.errors import LaunchError
-from mmcore.language import say
+from mmcore.language import counted, say
 
 _IDLE_SECONDS = 60.0
 """A worker that had nothing to do for so long gives its place on the cluster back."""
@@ -183,7 +183,11 @@ class SlurmPool(Pool[Worker]):
         waiting = [place for place in places if place.worker is None]
         if remark is None and self._waiting and waiting and now >= self._remark_at:
             reasons = sorted({place.state.reason for place in waiting} - {"None"})
-            remark = say("waiting for Slurm: {n} of {all} workers run", n=len(places) - len(waiting), all=len(places))
+            remark = say(
+                "waiting for Slurm: {n} of {workers} at work",
+                n=len(places) - len(waiting),
+                workers=counted(len(places), "worker"),
+            )
             if reasons:
                 remark = say("{text} (Slurm's reason: {reasons})", text=remark, reasons="; ".join(reasons))
         if remark is not None and remark != self._said and now >= self._remark_at:

@@ -18,7 +18,7 @@ from mmcore.data.guess.raw import Raw, read_raw
 from mmcore.data.guess.words import DESCRIPTIONS, GROUPS, ITEMS, LABELS, SPLITS, common, holds, tokens
 from mmcore.data.sources.folder import check_item_name
 from mmcore.errors import CorpusError
-from mmcore.language import sentence
+from mmcore.language import sentence, sentence_of
 
 _ALIKE = 0.75
 """Likeness of two names from which one may be the other misspelt."""
@@ -177,7 +177,13 @@ def _take_table(found: Streams, path: Path, shown: str, raw: Raw) -> None:
         stream.load[item] = lambda part=part: part
         stream.sources[item] = shown
     found.notes.append(
-        sentence("{shown}: rows of {n} items ('{column}' names the item)", shown=shown, n=len(rows), column=column)
+        sentence_of(
+            len(rows),
+            "{shown}: rows of 1 item ('{column}' names the item)",
+            "{shown}: rows of {n} items ('{column}' names the item)",
+            shown=shown,
+            column=column,
+        )
     )
 
 

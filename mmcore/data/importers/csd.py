@@ -28,7 +28,7 @@ from mmcore.data.importers.sample import Imported, Options, Sample, Stream, some
 from mmcore.data.sources.writing import new_corpus
 from mmcore.data.sources.written import WrittenClock
 from mmcore.errors import CorpusError, nearest
-from mmcore.language import sentence
+from mmcore.language import sentence, sentence_of
 
 MOSEI = ("sentiment", "happy", "sad", "anger", "surprise", "disgust", "fear")
 """Columns of the labels of CMU-MOSEI, in the order of the SDK's documentation."""
@@ -180,11 +180,23 @@ def _common(labels: CsdSequence, streams: Sequence[CsdSequence], gathering: Gath
     without = set().union(*there) - set(labels.items)
     if without:
         gathering.left_out[
-            sentence("{n} entries without a label: {names}", n=len(without), names=some(sorted(without)))
+            sentence_of(
+                len(without),
+                "1 entry without a label: {names}",
+                "{n} entries without a label: {names}",
+                names=some(sorted(without)),
+            )
         ] = 1
     bare = [name for name in labels.items if name not in names]
     if bare:
-        gathering.left_out[sentence("{n} labels without any modality: {names}", n=len(bare), names=some(bare))] = 1
+        gathering.left_out[
+            sentence_of(
+                len(bare),
+                "1 label without any modality: {names}",
+                "{n} labels without any modality: {names}",
+                names=some(bare),
+            )
+        ] = 1
     if not names:
         raise CorpusError(
             "labels and modalities must have common entries",

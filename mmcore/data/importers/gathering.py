@@ -20,7 +20,7 @@ from mmcore.data.sources.folder import check_item_name
 from mmcore.data.sources.writing import write_items, write_table, write_yaml
 from mmcore.data.sources.written import WrittenClock, WrittenCorpus, WrittenFeature
 from mmcore.errors import CorpusError
-from mmcore.language import sentence
+from mmcore.language import sentence, sentence_of
 
 LABELS = "labels"
 TIMES = ("time", "start", "end")
@@ -281,8 +281,14 @@ class Gathering:
             for reason, count in self.left_out.items()
         ]
         if self._bare:
-            named = {"n": len(self._bare), "names": some(self._bare)}
-            lines.append(sentence("{n} items without a row in any modality: {names}", **named))
+            lines.append(
+                sentence_of(
+                    len(self._bare),
+                    "1 item without a row in any modality: {names}",
+                    "{n} items without a row in any modality: {names}",
+                    names=some(self._bare),
+                )
+            )
         if self._renamed:
             lines.append(
                 sentence(
@@ -315,10 +321,17 @@ def _wrote_modality(modality: str, facts: _Facts, absent: int) -> str:
     else:
         text = sentence("{name}: {n} column, {low} to {high} rows an item (median {middle})", **counts)
     if absent:
-        text = sentence("{text}, absent in {n} items", text=text, n=absent)
+        text = sentence_of(absent, "{text}, absent in 1 item", "{text}, absent in {n} items", text=text)
     if facts.infinite:
-        text = sentence("{text}, {n} infinite cells written as empty", text=text, n=facts.infinite)
-    return sentence("{text}, {n} empty cells", text=text, n=facts.empty) if facts.empty else text
+        text = sentence_of(
+            facts.infinite,
+            "{text}, 1 infinite cell written as empty",
+            "{text}, {n} infinite cells written as empty",
+            text=text,
+        )
+    return (
+        sentence_of(facts.empty, "{text}, 1 empty cell", "{text}, {n} empty cells", text=text) if facts.empty else text
+    )
 
 
 def _is_embedding(modality: str, facts: _Facts) -> bool:

@@ -19,7 +19,7 @@ from mmcore.data.sources.pickles import read_pickle
 from mmcore.data.sources.writing import new_corpus
 from mmcore.data.sources.written import WrittenClock
 from mmcore.errors import CorpusError, nearest
-from mmcore.language import sentence
+from mmcore.language import sentence, sentence_of
 
 _VIDEO = re.compile(r"(.+?)(?:\$_\$.*|\[[^\[\]]*\])")
 
@@ -171,7 +171,9 @@ def write_parts(
                 streams = {m: Stream(values[m]) for m in values} if aligned else _timed(values, options, sparse)
                 gathering.add(Sample(name, part.groups[at], part.side, streams, labels))
         if padded:
-            gathering.left_out[sentence("padding: {n} rows at the ends of items", n=padded)] = 1
+            gathering.left_out[
+                sentence_of(padded, "padding: 1 row at the end of an item", "padding: {n} rows at the ends of items")
+            ] = 1
         if all(group is None for part in parts for group in part.groups):
             notes.append(
                 sentence(
@@ -221,7 +223,13 @@ def _ranges(parts: Sequence[Part]) -> tuple[list[dict[str, np.ndarray]], list[st
             )
         )
     if odd:
-        notes.append(sentence("{n} arrays hold numbers beyond their length; the length counts", n=odd))
+        notes.append(
+            sentence_of(
+                odd,
+                "1 array holds numbers beyond its length; the length counts",
+                "{n} arrays hold numbers beyond their length; the length counts",
+            )
+        )
     return out, notes
 
 

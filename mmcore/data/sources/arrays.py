@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mmcore.data.sources.given import Faults, ModalityData, TargetData, plain
+from mmcore.language import number_of
 
 Rates = float | Fraction | str | Mapping[str, float | Fraction | str] | None
 """Rows per second of all modalities, or by modality."""
@@ -75,14 +76,14 @@ def _items(items: Any, groups: Any, split: Any, count: int, faults: Faults) -> p
         names = [f"item_{at:0{width}d}" for at in range(count)] if items is None else list(items)
         frame = pd.DataFrame({"item": names})
     if len(frame) != count:
-        faults.add("items must name every item of X", expected=f"{count} items", found=f"{len(frame)}")
+        faults.add("items must name every item of X", expected=number_of(count, "item"), found=f"{len(frame)}")
     for column, values in (("group", groups), ("split", split)):
         if values is None:
             continue
         if len(values) != len(frame):
             faults.add(
                 f"{'groups' if column == 'group' else column} must have a value for every item",
-                expected=f"{len(frame)} values",
+                expected=number_of(len(frame), "value"),
                 found=f"{len(values)}",
             )
         else:
@@ -97,7 +98,7 @@ def _by_item(
     """Item to array of shape (T_i, F); padding is cut off, and an item that is all padding has no table."""
     if len(arrays) != len(names):
         faults.add(
-            "all modalities must have the same items", name=name, expected=f"{len(names)} arrays",
+            "all modalities must have the same items", name=name, expected=number_of(len(names), 'array'),
             found=f"{len(arrays)}", next_step="Write None, or rows of NaN, where an item lacks the modality",
         )  # fmt: skip
         return {}
@@ -111,7 +112,7 @@ def _by_item(
         )
         return {}
     if lengths is not None and len(lengths) != len(names):
-        faults.add("lengths must have a number for every item", name=name, expected=f"{len(names)} numbers")
+        faults.add("lengths must have a number for every item", name=name, expected=number_of(len(names), "number"))
         return {}
     found: dict[str, pd.DataFrame | np.ndarray] = {}
     for at, (item, array) in enumerate(zip(names, arrays, strict=True)):
@@ -152,7 +153,11 @@ def _targets(
         if all(np.ndim(one) == 0 for one in values):
             values = np.array(values)
     if len(values) != len(names):
-        faults.add("y must have a value for every item of X", expected=f"{len(names)} values", found=f"{len(values)}")
+        faults.add(
+            "y must have a value for every item of X",
+            expected=number_of(len(names), "value"),
+            found=f"{len(values)}",
+        )
         return data
     if isinstance(values, pd.DataFrame | pd.Series):
         return replace(data, tables=values.set_axis(list(names), axis=0), columns=columns)

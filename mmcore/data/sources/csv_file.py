@@ -17,6 +17,7 @@ from mmcore.data.sources.class_names import ClassNames
 from mmcore.data.sources.look_alikes import ends_within_a_line
 from mmcore.data.sources.problems import Tell, different, stop
 from mmcore.errors import CorpusError, nearest
+from mmcore.language import number_of
 from mmcore.names import nfc
 
 
@@ -86,8 +87,8 @@ def _refuse_cut(path: Path, columns: int) -> None:
     if 0 < len(last) < columns:
         raise CorpusError(
             "the file ends in the middle of a row",
-            expected=f"{columns} cells and a line break",
-            found=f"{len(last)} cells",
+            expected=f"{number_of(columns, 'cell')} and a line break",
+            found=number_of(len(last), "cell"),
             next_step="It was cut off: copy or write it again",
             where=f"{path}:{line}",
         )
@@ -106,8 +107,8 @@ def _frame(path: Path, names: Sequence[str], **how: Any) -> Any:
             if len(cells) > len(names):
                 raise CorpusError(
                     "a row must not have more cells than the header",
-                    expected=f"{len(names)} cells",
-                    found=f"{len(cells)} cells",
+                    expected=number_of(len(names), "cell"),
+                    found=number_of(len(cells), "cell"),
                     next_step="Quote a cell that holds a comma, or name the columns in the header",
                     where=f"{path}:{line}",
                 ) from None

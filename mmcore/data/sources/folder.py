@@ -21,6 +21,7 @@ from mmcore.data.sources.schema_file import read_schema
 from mmcore.data.sources.table_files import is_empty, no_table, strangers, table_names, table_paths, unreadable
 from mmcore.errors import CorpusError
 from mmcore.files import open_file
+from mmcore.language import number_of
 from mmcore.names import nfc
 from mmcore.schema import Clock, CorpusSchema, Modality, Targets
 
@@ -169,7 +170,7 @@ def read_targets(
             CorpusError(
                 "a target of scope item has one row per item",
                 expected="1 row",
-                found=f"{len(table.values_TF)} rows",
+                found=number_of(len(table.values_TF), "row"),
                 where=str(path),
             )
         )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mmcore.data.sources.frame_times import Clock, times_of
 from mmcore.data.sources.given import Data, Faults, plain
+from mmcore.language import number_of
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ def _named(frame: pd.DataFrame, data: Data, name: str, item: str, faults: Faults
         "columns must name every column of an array",
         name=name,
         item=item,
-        expected=f"{len(columns)} columns",
+        expected=number_of(len(columns), "column"),
         found=f"shape {frame.shape}",
         next_step="Correct columns, or the array",
     )

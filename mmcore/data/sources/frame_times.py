@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mmcore.data.sources.given import Data, Faults
+from mmcore.language import number_of
 
 Clock = Literal["rows", "seconds", "dates", "dates in UTC"]
 """Which clock times are read from: none (rows count), seconds of the item, or dates, which have no 0 of their own."""
@@ -78,7 +79,7 @@ def _seconds(series: pd.Series, column: str, name: str, item: str, faults: Fault
             f"'{column}' must be known in every row",
             name=name,
             item=item,
-            found=f"{missing} rows without it",
+            found=f"{number_of(missing, 'row')} without it",
             next_step=f'Drop them: frame.dropna(subset=["{column}"])',
         )
         return None

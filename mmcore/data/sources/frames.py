@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from mmcore.complaints import complaint
 from mmcore.data.sources.folder import content_key
 from mmcore.data.sources.frame_clock import check_timed, clock_of, seconds_of_items, step_of
 from mmcore.data.sources.frame_items import Listed, list_items
@@ -203,7 +204,7 @@ def _validate(schema: WrittenCorpus, faults: Faults) -> None:
     except ValidationError as error:
         for one in error.errors():
             place = ".".join(str(part) for part in one["loc"])
-            faults.add(one["msg"].removeprefix("Value error, "), name=place, found=repr(one["input"])[:80])
+            faults.add(complaint(one), name=place, found=repr(one["input"])[:80])
 
 
 def write_draft(draft: Draft, folder: Path) -> Path:

@@ -13,6 +13,7 @@ from mmcore.data.sources.problems import Tell, stop
 from mmcore.data.sources.table_files import no_utf8, refuse_outside, unreadable
 from mmcore.errors import CorpusError, nearest
 from mmcore.files import read_bytes
+from mmcore.language import number_of
 from mmcore.names import is_text, nfc
 
 SIDES = ("train", "validation", "test")
@@ -87,8 +88,8 @@ def read_items(path: Path, tell: Tell = stop) -> tuple[Item, ...]:
             tell(
                 CorpusError(
                     "every row must have as many cells as the header",
-                    expected=f"{len(header)} cells",
-                    found=f"{len(cells)} cells",
+                    expected=number_of(len(header), "cell"),
+                    found=number_of(len(cells), "cell"),
                     where=where,
                 )
             )

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from mmcore.language import number_of
+
 _SHOWN = 3
 
 
@@ -44,9 +46,11 @@ def stranger_notes(lacking: Mapping[str, Sequence[str]], strangers: Mapping[str,
     notes = []
     for name, files in strangers.items():
         if files and lacking.get(name):
+            items, others = number_of(len(lacking[name]), "item"), number_of(len(files), "file")
+            lack, belong = ("lacks" if len(lacking[name]) == 1 else "lack"), "belongs" if len(files) == 1 else "belong"
             notes.append(
-                f"{name}: {len(lacking[name])} items lack a table, such as '{lacking[name][0]}', and {len(files)} "
-                f"files belong to no item of items.csv, such as '{files[0]}': check their names"
+                f"{name}: {items} {lack} a table, such as '{lacking[name][0]}', and {others} {belong} to no item of "
+                f"items.csv, such as '{files[0]}': check their names"
             )
     return notes
 

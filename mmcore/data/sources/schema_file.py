@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from mmcore.complaints import complaint
 from mmcore.data.sources.table_files import refuse_outside, unreadable
 from mmcore.errors import CorpusError, nearest, quoting
 from mmcore.frozen import Frozen
@@ -183,11 +184,10 @@ def _explain(first: Any, loc: list[str | int], file: YamlFile) -> CorpusError:
                 where=where,
             )
         case "value_error":
-            return CorpusError(first["msg"].removeprefix("Value error, "), where=where)
+            return CorpusError(complaint(first), where=where)
         case _:
-            message = first["msg"]
             return CorpusError(
-                f"'{path}': {message[:1].lower()}{message[1:]}",
+                f"'{path}': {complaint(first)}",
                 found=repr(first["input"])[:80],
                 next_step=quoting(first["type"], first["input"]),
                 where=where,

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from pydantic import ValidationError
 
+from mmcore.complaints import complaint
 from mmcore.data.sources.world import (
     CROP_AR,
     CUT,
@@ -152,7 +153,10 @@ def read_truth(folder: Path) -> Truth:
     try:
         return Truth.model_validate(read_yaml(path, CorpusError).data)
     except ValidationError as error:
-        raise CorpusError(f"the declaration is broken: {error.errors()[0]['msg']}", where=str(path)) from None
+        first = error.errors()[0]
+        named = ".".join(map(str, first["loc"]))
+        rule = "the declaration is broken: " + (f"'{named}' {complaint(first)}" if named else complaint(first))
+        raise CorpusError(rule, found=repr(first["input"])[:80], where=str(path)) from None
 
 
 def _plan(size: Size, seed: int) -> _Plan:

@@ -309,7 +309,7 @@ def test_times_that_are_mended_on_reading_are_warnings(write: Write) -> None:
     text = "\n".join(told(checked, "warning"))
     assert "times run backwards at 11 places in 1 item; they are sorted when they are read; found a: 11" in text
     assert "rows have no time at 1 place in 1 item; they are not read; found b: 1" in text
-    assert "rows repeat a time" in text
+    assert "sound: 1 of 6 rows repeats a time in 1 item (b)" in text
 
 
 def test_targets_nowhere_and_targets_that_never_vary(write: Write) -> None:

@@ -149,7 +149,7 @@ def test_classes_may_be_left_out_where_labels_are_given() -> None:
         ("categorical", ["a", "a"], "label 'a' is given twice"),
         ("categorical", ["a", unicodedata.normalize("NFD", "é"), "é"], "label 'é' is given twice"),
         ("categorical", ["a", " "], "label '' is empty"),
-        ("categorical", [], "0 labels for 1 classes"),
+        ("categorical", [], "0 labels for 1 class"),
     ],
 )
 def test_labels_that_cannot_name_classes_are_refused(kind: str, labels: list[str], says: str) -> None:

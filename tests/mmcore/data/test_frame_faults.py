@@ -107,7 +107,7 @@ FAULTS: dict[str, tuple[Any, Any, Any, list[str]]] = {
         NAMES,
         {"m": broken(time=[0, 1, np.nan, 2, 3, 4.0])},
         MOOD,
-        ["'time' must be known in every row", "1 rows", "dropna"],
+        ["'time' must be known in every row", "1 row without it", "dropna"],
     ),
     "time as text": (
         NAMES,
@@ -206,7 +206,7 @@ FAULTS: dict[str, tuple[Any, Any, Any, list[str]]] = {
         NAMES,
         {"m": ModalityData({n: np.ones((3, 2)) for n in NAMES}, columns=["x"])},
         MOOD,
-        ["columns must name every column of an array", "expected 1 columns", "shape (3, 2)"],
+        ["columns must name every column of an array", "expected 1 column;", "shape (3, 2)"],
     ),
     "names of a frame without any": (
         NAMES,

@@ -58,7 +58,7 @@ def test_a_misspelt_item_is_told_of_where_an_item_lacks_a_table(write_tiny: Writ
     path = sorted((folder / "sound").iterdir())[0]
     path.rename(path.with_name(f"x{path.name}"))
     told = notes(folder, tmp_path / "cache")
-    assert any(f"files belong to no item of items.csv, such as 'x{path.name}'" in note for note in told), told
+    assert any(f"and 1 file belongs to no item of items.csv, such as 'x{path.name}'" in note for note in told), told
 
 
 def test_a_table_that_ends_within_a_row_is_refused_and_within_a_number_told_of(

@@ -281,12 +281,12 @@ def test_faults_of_segments_are_counted_and_told(
     np.testing.assert_array_equal(prepared.values["sound"][:5, 0], [0, 0, 1, 0, NAN])
     row = rows_of(prepared, "sound")["a"]
     assert (row.overlaps, row.empty_segments, row.no_time) == (1, 1, 2)
-    assert "1 segments are shorter than a step, lie between two steps and are not read" in row.warnings
+    assert "1 segment is shorter than a step, lies between two steps and is not read" in row.warnings
     notes = [event.text for event in events if isinstance(event, Note)]
     for text in (
-        "sound: 1 segments start before an earlier one has ended in 1 item (a); of several the one that started "
+        "sound: 1 segment starts before an earlier one has ended in 1 item (a); of several the one that started "
         "last is read",
-        "sound: 1 segments do not end after their start in 1 item (a), and are left out",
+        "sound: 1 segment does not end after its start in 1 item (a), and is left out",
         "sound: 2 rows have no time in 1 item (a), and are left out",
     ):
         assert text in notes

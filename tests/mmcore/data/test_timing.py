@@ -174,7 +174,7 @@ def test_repeated_times_and_long_tables_are_told_by_run(
     notes = [event.text for event in events if isinstance(event, Note)]
     long = "sound: 24 of 36 rows repeat a time in 1 item (a); of equal times the last row is read. It looks like"
     assert any(note.startswith(long) for note in notes)
-    assert "image: 1 of 8 rows repeat a time in 1 item (b); of equal times the last row is read" in notes
+    assert "image: 1 of 8 rows repeats a time in 1 item (b); of equal times the last row is read" in notes
     assert [note for note in time_notes(prepared.quality) if note in notes] == time_notes(prepared.quality)
 
 

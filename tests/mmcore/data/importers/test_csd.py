@@ -71,8 +71,8 @@ def test_sequences_become_modalities_with_segments(
     assert [(item.name, item.group) for item in store.items] == [("abc_1", "abc_1"), ("xyz", "xyz")]
     told = "\n".join(made.lines())
     assert "words: holds text and no numbers" in told
-    assert "1 entries without a label: 'other'" in told
-    assert "1 infinite cells written as empty" in told
+    assert "1 entry without a label: 'other'" in told
+    assert "1 infinite cell written as empty" in told
     assert "glove_vectors (was 'glove vectors')" in told
     assert "--item segment" in told
     # A label holds for its interval, and between intervals nothing is counted.

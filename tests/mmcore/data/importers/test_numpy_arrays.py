@@ -145,7 +145,7 @@ def test_missing_labels_and_infinite_cells_are_told(tmp_path: Path, prepared: Ca
     data["audio"][3, 0, 0] = np.inf
     made = import_numpy(saved(tmp_path, "npz", data), tmp_path / "corpus", Options())
     assert "2 × item without a label" in made.left_out
-    assert "1 infinite cells written as empty" in "\n".join(made.wrote)
+    assert "1 infinite cell written as empty" in "\n".join(made.wrote)
     assert len(prepared(made.folder).items) == N - 2
 
 

@@ -298,7 +298,7 @@ def test_lengths_that_do_not_fit_their_rows_are_told(tmp_path: Path) -> None:
     data["train"]["audio_lengths"][0] = 1000
     data["train"]["vision"][1] = 1.0
     made = import_mmsa(saved(tmp_path / "x.pkl", data), tmp_path / "corpus", Options())
-    assert "1 arrays hold numbers beyond their length; the length counts" in made.guessed
+    assert "1 array holds numbers beyond its length; the length counts" in made.guessed
     assert len(FolderSource(made.folder).table("video0$_$0", "audio")) == 60
 
 
@@ -335,7 +335,7 @@ def test_an_item_of_padding_alone_lacks_the_modality(tmp_path: Path) -> None:
     for modality in WIDTH:
         data["test"][modality][1] = 0
     made = import_mult(saved(tmp_path / "x.pkl", data), tmp_path / "corpus", Options())
-    assert "items without a row in any modality" in "\n".join(made.left_out)
+    assert "1 item without a row in any modality" in "\n".join(made.left_out)
     assert len(FolderSource(made.folder).items) == 15
 
 
