@@ -32,6 +32,8 @@ LIKELY = 1e-3
 """The same where a model was run again: on a graphics card, or among others in a batch."""
 _EPOCHS = TypeAdapter(list[dict[str, Number]])
 _COLUMNS = ("loss", "count", "naive_loss")
+_CLOCK = "seconds"
+"""Differs where a run was trained again for its weights, as after its checkpoints were torn."""
 Key = tuple[str, str, str, str | None, str | None, str | None]
 """Of a score: split, items, metric, component, parameter, baseline."""
 
@@ -111,7 +113,8 @@ def _beside(record: Record, folder: Path) -> Iterator[Contradiction]:
         except RecordError:
             return
         named = [f"history: epoch {row.get('epoch', math.nan):g}" for row in record.history]
-        yield from _rows("history: rows", named, record.history, epochs)
+        here = [{name: value for name, value in row.items() if name != _CLOCK} for row in record.history]
+        yield from _rows("history: rows", named, here, epochs)
 
 
 def _rows(

@@ -94,7 +94,7 @@ def _check_numbers(record: Record, folder: Path) -> Iterator[Finding]:
         sentence("{field} is {found}, and by the others {follows}; {n} more differ", **said, n=more)
         if more
         else sentence("{field} is {found}, and by the others {follows}", **said),
-        sentence("Somebody changed it: remove this file, and mmstudy run STUDY tests the run again"),
+        sentence("Bring this file back from a copy, or remove it: mmstudy run STUDY then tests the run again"),
     )
 
 

@@ -122,7 +122,11 @@ def test_every_edited_number_of_an_epoch_is_seen(kept: Kept) -> None:
     for at, row in enumerate(record.history):
         for name, value in row.items():
             history = (*record.history[:at], {**row, name: value + 1}, *record.history[at + 1 :])
-            (first, *_) = contradictions(replace(record, history=history), folder)
+            found = [*contradictions(replace(record, history=history), folder)]
+            if name == "seconds":
+                assert found == [], "a run that was trained again for its weights takes another time"
+                continue
+            first = found[0]
             assert first.field == f"history: epoch {row['epoch'] + (name == 'epoch'):g} {name}"
     assert [one.field for one in contradictions(replace(record, history=record.history[:1]), folder)] == [
         "history: rows"
