@@ -199,7 +199,7 @@ def test_home_check_names_run_field_and_both_values_and_run_puts_it_right(projec
     assert f"contradictory: {path}: " in done.stdout
     assert f"test/skill is 0.95, and by the others {skill:.9g}" in done.stdout
     # What it advises.
-    assert "remove this file" in found.next_step
+    assert "or remove it" in found.next_step
     path.unlink()
     assert mmstudy(home, "run", *WORDS).returncode == 0
     assert json.loads(path.read_bytes())["scores"] == before["scores"]
