@@ -8,7 +8,7 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -57,9 +57,6 @@ from experiments.upkeep.locks import at_work
 from mmcore.errors import MMStudyError
 from mmcore.language import language, say
 from mmcore.names import refuse_torn_text
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     cls=SpokenGroup,

@@ -39,6 +39,9 @@ MISSING = {
     "a program on a PATH of the runner's": (
         script(STUDY, "sh train.py", env="{PATH: /nowhere}"), "there is no program 'sh'",
     ),
+    "Python where only python3 is there": (
+        script(STUDY, "python train.py", env="{PATH: /nowhere}"), "Write {python} for the Python that runs mmstudy",
+    ),
     "a function": (
         FUNCTION_STUDY.replace("mine:run", "mine:ran"), "module 'mine' has no function 'ran'; found ",
     ),
