@@ -24,6 +24,7 @@ from mmcore.data.splits import draw_split
 from mmcore.data.timing import time_notes
 from mmcore.data.unknown import unknown_notes
 from mmcore.errors import CorpusError, SplitError, nearest
+from mmcore.language import number_of
 from mmcore.quality import QualityRow
 from mmcore.schema import CorpusSchema, Targets
 
@@ -191,10 +192,6 @@ def _check_missing(
         )
 
 
-def _items(n: int) -> str:
-    return "1 item" if n == 1 else f"{n} items"
-
-
 def _some(items: list[str]) -> str:
     return ", ".join(items[:8]) + (", …" if len(items) > 8 else "")
 
@@ -232,7 +229,8 @@ def _check_together(
         steps += one.steps
         longest = max(longest, one.steps)
     if len(sound) < len(items):
-        checked.skipped = f"times and targets of {_items(len(items) - len(sound))} with errors in their tables"
+        left = number_of(len(items) - len(sound), "item")
+        checked.skipped = f"times and targets of {left} with errors in their tables"
     if not labels:
         return
     if longest == 1 and schema.step is not None and any(row.rows > 2 for row in quality):
@@ -304,7 +302,7 @@ def _check_times(checked: Checked, folder: Path, schema: CorpusSchema, quality: 
                 examples = ", ".join(f"{row.item}: {count_of(row)}" for row in bad[:5])
                 examples += ", …" if len(bad) > 5 else ""
                 checked.warn(
-                    f"{name}: {what} at {count} place{'s' * (count > 1)} in {_items(len(bad))}; {consequence}",
+                    f"{name}: {what} at {number_of(count, 'place')} in {number_of(len(bad), 'item')}; {consequence}",
                     str(folder / name),
                     examples,
                 )

@@ -22,7 +22,7 @@ from mmcore.data.guess.words import (
     tokens,
 )
 from mmcore.errors import CorpusError
-from mmcore.language import sentence
+from mmcore.language import number_of, sentence
 from mmcore.names import refuse_torn_text
 from mmcore.shell import argument
 
@@ -132,9 +132,7 @@ def _is_footage(path: Path) -> bool:
 
 
 def _others(files: list[Path]) -> str:
-    if not files:
-        return "no file"
-    return "1 other file" if len(files) == 1 else f"{len(files)} other files"
+    return number_of(len(files), "other file") if files else "no file"
 
 
 def _no_rows(suffix: str) -> str:
