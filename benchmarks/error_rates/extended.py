@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.error_rates import sequential
-from benchmarks.error_rates.fixed import ALPHA, TEST, TRAIN
+from benchmarks.error_rates.fixed import ALPHA, TEST, TRAIN, rule
 from mmcore.seeding import generator
 from reports.model.report import ComparisonRow
 from reports.records.looks import Look, LookedAt, PlannedRepeats, SeenRun
@@ -116,10 +116,12 @@ def declared_late(differences_SN: np.ndarray, cell: Cell) -> np.ndarray:
 def error_row(cell: Cell, studies: int) -> str:
     """A line of the table."""
     d_SN = simulate(cell, studies)
-    found = [extend(d_N, cell) for d_N in d_SN]
-    first, later, doubted, fresh = (
-        np.array([getattr(study, name) for study in found]) for name in ("first", "later", "doubted", "fresh")
-    )
+    # All studies at once; the check is asked only where there is a claim to doubt.
+    first, then = rule(d_SN[:, : cell.first], cell.overlap), rule(d_SN[:, : cell.then], cell.overlap)
+    fresh = ~first & rule(d_SN[:, cell.first : cell.first + cell.then], cell.overlap)
+    later, doubted = ~first & then, np.zeros(studies, bool)
+    for study in np.flatnonzero(later):
+        doubted[study] = extend(d_SN[study], cell).doubted
     late = first | declared_late(d_SN, cell)
     shares = [first, first | later, later & doubted, (first | later) & ~doubted, fresh, late]
     splits = "overlapping" if cell.overlapping else "independent"

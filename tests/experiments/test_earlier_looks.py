@@ -19,6 +19,8 @@ from experiments.home import Home
 from experiments.planning.request import Options
 from experiments.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 SETTINGS = ("--set", "training.optimiser.learning_rate=0.01", "--set", "training.epochs=4", "--workers", "1")
 """With these the arm that sees the level is better in every repeat, and six of them from repeat 6 on do not show it."""
 
