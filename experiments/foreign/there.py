@@ -88,11 +88,11 @@ def _missing_of_command(words: list[str], own: list[bool], runner: CommandRunner
             )
     elif shutil.which(program, path=runner.env.get("PATH")) is None:
         beside = f", or ./{program} for the file beside the study" if (folder / program).is_file() else ""
-        own = "Write {python} for the Python that runs mmstudy, or its path"
+        ours = "Write {python} for the Python that runs mmstudy, or its path"
         yield Missing(
             f"there is no program '{program}'",
             "nothing of that name on PATH",
-            own
+            ours
             if program == "python"
             else f"Install it, or write its path{beside}; a command of a shell needs runner.shell: true",
             here=True,
