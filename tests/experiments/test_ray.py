@@ -204,7 +204,7 @@ class TestRayPool(PackContract):
             with pytest.raises(LaunchError) as caught:
                 pool.run(jobs, hear)
         assert "no node of the Ray cluster can serve a run, for 3 seconds" in caught.value.message
-        assert "1 GPUs" in caught.value.message
+        assert "a node with 1 CPU, 1 GPU;" in caught.value.message
         assert said == [
             "the Ray cluster has room for 1 worker on 1 node",
             "the Ray cluster has room for 2 workers on 2 nodes",
@@ -226,7 +226,7 @@ class TestRayPool(PackContract):
         ("resources", "says"),
         [
             (Resources(cpus=64), "a node with 64 CPUs"),
-            (Resources(gpus=0.5), "a node with 1 CPUs, 0.5 GPUs"),
+            (Resources(gpus=0.5), "a node with 1 CPU, 0.5 GPUs"),
             (Resources(memory_gib=9999), "9999 GiB of memory"),
         ],
     )

@@ -11,6 +11,7 @@ import pytest
 
 from experiments.home import Home
 from experiments.launchers.engine import RayEngine
+from experiments.launchers.ray import pool
 from experiments.launchers.ray.orders import Connected, Node, Nodes, news_line
 from experiments.launchers.ray.pool import LOG, RayPool
 from mmcore.errors import LaunchError
@@ -33,7 +34,7 @@ def problem_of(home: Home, monkeypatch: pytest.MonkeyPatch, news: str, said: str
         said: what it prints.
     """
 
-    def begin(pool: RayPool) -> subprocess.Popen[str]:
+    def begin(self: RayPool) -> subprocess.Popen[str]:
         with open(home.logs / LOG, "a", encoding="utf-8") as log:
             return subprocess.Popen(
                 [sys.executable, "-c", BRIDGE.format(news=news, said=said)],
@@ -44,8 +45,9 @@ def problem_of(home: Home, monkeypatch: pytest.MonkeyPatch, news: str, said: str
             )
 
     monkeypatch.setattr(RayPool, "_begin", begin)
-    with RayPool(RayEngine(address="auto"), 1, 1, home) as pool, pytest.raises(LaunchError) as caught:
-        pool.run([], lambda message: None, more=lambda: True)
+    monkeypatch.setattr(pool, "_GOING", 0.3)
+    with RayPool(RayEngine(address="auto"), 1, 1, home) as opened, pytest.raises(LaunchError) as caught:
+        opened.run([], lambda message: None, more=lambda: True)
     return caught.value
 
 
