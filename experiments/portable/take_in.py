@@ -290,8 +290,7 @@ def _options(manifest: Manifest, home: Home) -> Options:
 
 
 def _searches(scratch: Path, request: AnyRequest, home: Home, archive: Archive) -> int:
-    """Place what belongs to the study's own name here: its searches, the analyses that were asked of it, and earlier
-    looks at it."""
+    """Put in its place what belongs to the study: its searches, the analyses asked of it, and earlier looks at it."""
     notes = {scratch / "asked.json": home.request(request.search_key), scratch / "looks.json": home.looks(request.key)}
     for note, target in notes.items():
         if note.exists():

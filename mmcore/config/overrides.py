@@ -13,6 +13,7 @@ from mmcore.complaints import complaint
 from mmcore.config.run import RunConfig
 from mmcore.errors import ConfigError, nearest, quoting
 from mmcore.frozen import Frozen
+from mmcore.language import number_of
 
 Plain = dict[str, Any]
 """A config, or a part of one, as nested plain values: what YAML and JSON hold."""
@@ -163,10 +164,8 @@ def explain(error: ValidationError, where: str | None = None) -> ConfigError:
             choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
             return ConfigError(f"'{found}' is not one of the choices", where=place, next_step=nearest(found, choices))
         case "too_short":
-            n = context["min_length"]
-            return ConfigError(
-                f"must have {n} entr{'y' if n == 1 else 'ies'} or more", found=repr(first["input"])[:80], where=place
-            )
+            least = number_of(context["min_length"], "entry", "entries")
+            return ConfigError(f"must have {least} or more", found=repr(first["input"])[:80], where=place)
         case "missing":
             return ConfigError("a required value is missing", where=place)
         case "value_error":

@@ -9,7 +9,7 @@ from mmcore.errors import LaunchError
 
 
 def knock(address: str) -> None:
-    """Whether anything listens there; Ray itself would wait for minutes.
+    """See that something listens there; Ray itself would wait for minutes.
 
     Args:
         address: ``HOST:PORT``.
@@ -37,12 +37,12 @@ def is_lost(address: str, within: float) -> bool:
             knock(address)
         except LaunchError:
             return True
-        time.sleep(min(0.1, within))
+        time.sleep(0.1)
     return False
 
 
 def lost_head(address: str, found: str) -> LaunchError:
-    """What the user is told of a head that is lost.
+    """The error for a head that no longer answers.
 
     Args:
         found: how it was noticed.

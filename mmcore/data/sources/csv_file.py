@@ -174,7 +174,7 @@ def check_columns(path: Path, names: Sequence[str], wanted: Sequence[str], tell:
                     expected=f"the {len(wanted)} columns that corpus.yaml names"
                     if len(wanted) > 1
                     else "the column that corpus.yaml names",
-                    found=f"{len(names)} column{'s' * (len(names) != 1)}",
+                    found=number_of(len(names), "column"),
                     next_step=nearest(column, sorted(have))[:300],
                     where=f"{path}:1" if path.suffix == ".csv" else str(path),
                 )

@@ -13,6 +13,7 @@ from mmcore.complaints import complaint
 from mmcore.data.sources.table_files import refuse_outside, unreadable
 from mmcore.errors import CorpusError, nearest, quoting
 from mmcore.frozen import Frozen
+from mmcore.language import number_of
 from mmcore.names import nfc
 from mmcore.schema import CorpusSchema, Modality, Targets
 from mmcore.yamlfile import YamlFile, read_yaml
@@ -177,9 +178,9 @@ def _explain(first: Any, loc: list[str | int], file: YamlFile) -> CorpusError:
                 where=where,
             )
         case "too_short":
-            n = first["ctx"]["min_length"]
+            least = number_of(first["ctx"]["min_length"], "entry", "entries")
             return CorpusError(
-                f"'{path}' must have {n} entr{'y' if n == 1 else 'ies'} or more",
+                f"'{path}' must have {least} or more",
                 found=repr(first["input"])[:80],
                 where=where,
             )
