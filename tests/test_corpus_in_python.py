@@ -6,6 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from factories.studies import blank_figures, migrated, no_mirror, quick_starts, with_database
+
+pytestmark = pytest.mark.usefixtures("no_mirror")
+__all__ = ["blank_figures", "migrated", "no_mirror", "quick_starts", "with_database"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "corpus_in_python.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from factories.command import mmstudy
-from factories.studies import blank_figures, database_from_nothing, migrated, quick_starts, with_database
+from factories.studies import blank_figures, database_from_nothing, migrated, no_mirror, quick_starts, with_database
 
 from experiments.home import Home
 from mmcore.model import custom_model, own_encoder
@@ -16,7 +16,9 @@ from mmcore.model.fusion import custom as fusion
 from mmcore.model.heads import custom as head
 from mmcore.promises.models import MODEL_PROMISES
 
-__all__ = ["blank_figures", "database_from_nothing", "migrated", "quick_starts", "with_database"]
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
+__all__ = ["blank_figures", "database_from_nothing", "migrated", "no_mirror", "quick_starts", "with_database"]
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "own-parts.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, flags=re.S)
 COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 import yaml
 from factories.command import mmstudy
-from factories.studies import blank_figures, migrated, quick_starts, with_database
+from factories.studies import blank_figures, migrated, no_mirror, quick_starts, with_database
 
 from experiments.home import Home
 from studies.resolve_runner import resolve_runner
 from studies.study import read_study
 
-__all__ = ["blank_figures", "migrated", "quick_starts", "with_database"]
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
+__all__ = ["blank_figures", "migrated", "no_mirror", "quick_starts", "with_database"]
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "own-training.md").read_text(encoding="utf-8")
 

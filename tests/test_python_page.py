@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
-from factories.studies import blank_figures
+from factories.studies import blank_figures, migrated, quick_starts, with_database
 
 from experiments.choices import Choices
 from experiments.outcome import Outcome
 
-__all__ = ["blank_figures"]
+__all__ = ["blank_figures", "migrated", "quick_starts", "with_database"]
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(python|text)\n(.*?)```", PAGE, flags=re.S)

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
+from factories.corpora import with_a_second_target
 from factories.records import a_record, changed
 
 from benchmarks.naive_objective import WeightedLoss, main
@@ -40,9 +41,11 @@ def test_the_weighted_loss_adds_up_what_was_minimised() -> None:
 
 @pytest.mark.slow
 def test_the_refused_search_runs_to_a_verdict_and_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--corpus", "simulated:quick", "--trials", "2", "--repeats", "2", "--epochs", "1", "--home", str(tmp_path)]
+    corpus = with_a_second_target(tiny_corpus, tmp_path / "two")
+    words = ["--corpus", str(corpus), "--trials", "2", "--repeats", "2", "--epochs", "1"]
+    words += ["--home", str(tmp_path / "home")]
     monkeypatch.setattr("sys.argv", ["naive_objective", *words])
     main()
     first = capsys.readouterr()

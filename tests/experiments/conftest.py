@@ -12,6 +12,7 @@ from factories.studies import (
     migrated,
     no_mirror,
     quick_starts,
+    sketching,
     tiny_corpus,
     with_database,
 )
@@ -79,7 +80,8 @@ def trained(
         study = folder / "level.yaml"
         placebo = "  placebo: {data.placebo: [audio]}\n"
         study.write_text(tiny_study_text + placebo, encoding="utf-8")
-        assert run_study(str(study), folder / "home", Options(corpus=str(tiny_corpus), workers=1)).failed == 0
+        with sketching():
+            assert run_study(str(study), folder / "home", Options(corpus=str(tiny_corpus), workers=1)).failed == 0
 
     folder = made_once(tmp_path_factory, "trained_for_predictions", make)
     return folder / "level.yaml", tiny_corpus, Home(folder / "home")

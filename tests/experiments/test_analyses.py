@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import pytest
 import torch
+from factories.studies import sketching, unmirrored
 
 from experiments.analyses import belonging, chosen, questions, remember, still_open
 from experiments.driver import analyse_study, report_study, run_study
@@ -38,7 +39,8 @@ def trained(
     file = folder / "level.yaml"
     file.write_text(tiny_study_text, encoding="utf-8")
     home, options = Home(folder / "home"), Options(corpus=str(tiny_corpus), workers=1)
-    run_study(str(file), home.root, options)
+    with sketching(), unmirrored():
+        run_study(str(file), home.root, options)
     return home, file, options
 
 

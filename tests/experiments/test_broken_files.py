@@ -11,6 +11,7 @@ import pytest
 from factories.command import mmstudy
 from factories.once import made_once
 from factories.records import a_record
+from factories.studies import sketching, unmirrored
 
 from experiments.home import Home
 from experiments.records import RECORD, put_aside, read_head, read_history, read_record, write_record
@@ -18,6 +19,8 @@ from mmcore import files
 from mmcore.errors import RecordError, StoreError
 from mmcore.files import BrokenFile
 from mmcore.fingerprint import NUMERICS
+
+pytestmark = pytest.mark.usefixtures("no_mirror")
 
 CONTENTS = [b"", b"[]", b"null", b"{}", b"7", b'{"format": 1', b"\xff\xfe", b"[" * 3000, b'{"format": 1, "arm": []}']
 
@@ -29,10 +32,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path, tiny_s
     def make(folder: Path) -> None:
         text = tiny_study_text + "analyses: [{kind: errors}]\n"
         (folder / "level.yaml").write_text(text.replace("epochs: 2", "epochs: 1"), encoding="utf-8")
-        done = mmstudy(
-            Home(folder / "home"), "run", folder / "level.yaml", "--corpus", tiny_corpus, "--repeats", "1",
-            "--workers", "1",
-        )  # fmt: skip
+        words = (folder / "level.yaml", "--corpus", tiny_corpus, "--repeats", "1", "--workers", "1")
+        with sketching(), unmirrored():
+            done = mmstudy(Home(folder / "home"), "run", *words)
         assert done.returncode == 0, done.stderr
 
     return made_once(tmp_path_factory, "finished_for_broken_files", make)

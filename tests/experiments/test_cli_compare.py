@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from factories.studies import sketching, unmirrored
 from typer.testing import CliRunner
 
 from experiments.cli.main import app
@@ -40,8 +41,9 @@ def trained(
     study = folder / "level.yaml"
     study.write_text(f"corpus: {tiny_corpus}\n{tiny_study_text}", encoding="utf-8")
     home = Home(folder / "home")
-    run_study(str(study), home.root, Options(workers=1))
-    first = report_study(open_request(str(study), home, Options(repeats=1)), home).report.parent
+    with sketching(), unmirrored():
+        run_study(str(study), home.root, Options(workers=1))
+        first = report_study(open_request(str(study), home, Options(repeats=1)), home).report.parent
     return home, study, first
 
 

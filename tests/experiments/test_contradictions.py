@@ -23,6 +23,8 @@ from mmcore.record import Record
 from mmcore.run import run
 from mmcore.scores import Score
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 __all__ = ["project", "whole_project"]
 
 Kept = tuple[Record, Path]

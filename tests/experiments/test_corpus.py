@@ -19,6 +19,8 @@ from experiments.opening import open_request
 from experiments.planning.request import Options
 from mmcore.errors import CorpusError
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -16,6 +16,7 @@ import pytest
 from factories.command import mmstudy, words_of
 from factories.deaths import begun, driver_script, script
 from factories.once import made_once
+from factories.studies import sketching
 from filelock import FileLock
 from mlflow.tracking import MlflowClient
 
@@ -84,7 +85,8 @@ def undisturbed(
     def make(folder: Path) -> None:
         (folder / "level.yaml").write_text(tiny_study_text, encoding="utf-8")
         words = (folder / "level.yaml", "--corpus", tiny_corpus, *LONG)
-        done = mmstudy(Home(folder / "home"), "run", *words)
+        with sketching():
+            done = mmstudy(Home(folder / "home"), "run", *words)
         assert done.returncode == 0, done.stderr
         (folder / "told.txt").write_text(done.stdout, encoding="utf-8")
 

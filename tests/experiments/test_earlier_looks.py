@@ -12,6 +12,7 @@ import pytest
 from factories.command import mmstudy
 from factories.finished_study import within
 from factories.once import made_once
+from factories.studies import sketching, unmirrored
 from factories.training_code import SCRIPT, project
 
 from experiments.driver import run_study
@@ -89,7 +90,8 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Home]:
     def make(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         path = undecided(folder / "project")
-        run_study(str(path), folder / "home", Options(repeats=6, workers=2), display=Silent())
+        with sketching(), unmirrored():
+            run_study(str(path), folder / "home", Options(repeats=6, workers=2), display=Silent())
 
     folder = made_once(tmp_path_factory, "looked_at", make)
     return next((folder / "project").glob("*.yaml")), Home(folder / "home")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from experiments.cli.plan_view import plan_json
 from experiments.cli.text import plan_text
 from experiments.driver import run_study
@@ -18,6 +20,8 @@ from experiments.results import rebuild_command
 from mmcore.record import Record
 from reports.output.text import as_json
 from studies.repeats import parse_repeats
+
+pytestmark = pytest.mark.usefixtures("no_mirror")
 
 
 def records_of(home: Home) -> list[Record]:

@@ -27,6 +27,8 @@ from mmcore.data.sources.seed_layout import seed_features
 from mmcore.data.sources.simulated import AUDIO, VISUAL
 from mmcore.errors import CorpusError, MMStudyError
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 DOCS = Path(__file__).parents[2] / "docs" / "footage.md"
 SRT = "1\n00:00:00,500 --> 00:00:01,200\nGuten Tag\n"
 

@@ -20,6 +20,8 @@ from experiments.planning.plan import plan
 from experiments.planning.request import Options
 from experiments.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 def corpus(tiny: Path, folder: Path, **columns: list[str]) -> Path:
     """The tiny corpus with other columns in its ``items.csv``."""

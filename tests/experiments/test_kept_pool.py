@@ -16,6 +16,8 @@ from experiments.launchers.engine import Engine, LocalEngine, SlurmEngine
 from experiments.launchers.kept import KeptPool
 from experiments.planning.request import Options
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 class Said:
     """A pool that says when it begins and ends."""

@@ -28,6 +28,8 @@ from mmcore.record import Record
 from mmcore.run import run
 from mmcore.scores import value_of
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 STUDY = """\
 question: Do parts of my own help?
 preset: null
@@ -71,6 +73,7 @@ def study(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.mirrored
 def test_a_fusion_a_model_a_metric_and_a_loss_run_as_arms_beside_ours(
     study: Path, home: Home, tiny_corpus: Path
 ) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from factories.command import mmstudy
+from factories.corpora import with_a_second_target
 
 from experiments.home import Home
 from experiments.opening import open_request
@@ -21,6 +20,8 @@ from experiments.planning.stages import TRAIN, Part, Stage
 from experiments.planning.timings import read
 from experiments.records import read_record
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 ARMS = """\
   position: {loss.weights: {position: 5.0}}
   learned: {loss.weighting.kind: uncertainty}
@@ -31,17 +32,7 @@ ARMS = """\
 
 @pytest.fixture
 def corpus(tiny_corpus: Path, tmp_path: Path) -> Path:
-    """The tiny corpus with a second target, so that weights have something to weigh."""
-    folder = tmp_path / "two"
-    shutil.copytree(tiny_corpus, folder)
-    schema = (folder / "corpus.yaml").read_text(encoding="utf-8")
-    schema = schema.replace("{name: 0_x}", "{name: 0_x}, {name: 0_y}")
-    schema += "    - {name: y, component: size}\n"
-    (folder / "corpus.yaml").write_text(schema, encoding="utf-8")
-    for path in (folder / "track").iterdir():
-        table = pd.read_parquet(path)
-        table.assign(**{"0_y": table["0_x"].shift(1, fill_value=0.0) ** 2}).to_parquet(path)
-    return folder
+    return with_a_second_target(tiny_corpus, tmp_path / "two")
 
 
 @pytest.fixture
@@ -51,6 +42,7 @@ def weights_study(tiny_study: Path) -> Path:
     return tiny_study
 
 
+@pytest.mark.mirrored
 def test_a_study_of_loss_weights_is_trained_as_packs_of_its_arms(
     corpus: Path, weights_study: Path, home: Home, tmp_path: Path
 ) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from factories.deaths import COMMAND, begun, driver_script, script
+from factories.studies import sketching, unmirrored
 
 from experiments.driver import run_study
 from experiments.home import Home
 from experiments.planning.request import Options
 from reports.output.times import PLACES, TIMES, without_times
+
+pytestmark = pytest.mark.usefixtures("no_mirror")
 
 STUDY = """\
 question: Does a tuned learning rate help?
@@ -50,7 +53,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(study: Path, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The report of one worker in a home of its own."""
     home = Home(tmp_path_factory.mktemp("alone"))
-    run_study(str(study), home.root, Options(corpus=str(tiny_corpus), workers=1))
+    with sketching(), unmirrored():
+        run_study(str(study), home.root, Options(corpus=str(tiny_corpus), workers=1))
     return table(home)
 
 
@@ -90,6 +94,7 @@ def test_a_table_is_the_same_on_four_workers(study: Path, tiny_corpus: Path, hom
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and sessions are POSIX")
+@pytest.mark.mirrored
 def test_a_table_is_the_same_after_kills_and_beside_other_open_runs(
     study: Path, tiny_corpus: Path, tiny_study: Path, home: Home, expected: str
 ) -> None:

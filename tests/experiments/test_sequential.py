@@ -13,6 +13,7 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 from factories.command import mmstudy
+from factories.studies import sketching, unmirrored
 
 from experiments import driver
 from experiments.cli.plan_view import plan_json
@@ -51,7 +52,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_corpus: Path, tiny_st
     study = folder / "level.yaml"
     study.write_text(tiny_study_text.replace("repeats: 2", "repeats: {min: 2, max: 3}"), encoding="utf-8")
     heard, home = Heard(), Home(folder / "home")
-    outcome = run_study(str(study), home.root, Options(corpus=str(tiny_corpus)), display=heard)
+    with sketching(), unmirrored():
+        outcome = run_study(str(study), home.root, Options(corpus=str(tiny_corpus)), display=heard)
     return outcome, heard.said, home, study
 
 

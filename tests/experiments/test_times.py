@@ -15,6 +15,8 @@ from experiments.home import Home
 from experiments.planning.request import Options
 from experiments.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 TOLD = "times 3600–3603.9 s against 0–3.9 s: an offset of 3600 s? Set offset: -3600 in corpus.yaml"
 
 

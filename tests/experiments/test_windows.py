@@ -21,6 +21,8 @@ from experiments.progress import Silent
 from experiments.records import read_record
 from mmcore.fingerprint import fingerprint
 
+pytestmark = pytest.mark.usefixtures("no_mirror")
+
 
 @pytest.fixture
 def actions(tmp_path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,4 +43,17 @@ def write_actions(folder: Path, lengths: Sequence[int] = LENGTHS, scope: str = "
         for name, columns in tables.items():
             pd.DataFrame(columns).to_csv(folder / name / f"{item}.csv", index=False)
     (folder / "items.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def with_a_second_target(corpus: Path, folder: Path) -> Path:
+    """A copy of the tiny corpus with a component beside its position, so that weights have something to weigh."""
+    shutil.copytree(corpus, folder)
+    schema = (folder / "corpus.yaml").read_text(encoding="utf-8")
+    schema = schema.replace("{name: 0_x}", "{name: 0_x}, {name: 0_y}")
+    schema += "    - {name: y, component: size}\n"
+    (folder / "corpus.yaml").write_text(schema, encoding="utf-8")
+    for path in (folder / "track").iterdir():
+        table = pd.read_parquet(path)
+        table.assign(**{"0_y": table["0_x"].shift(1, fill_value=0.0) ** 2}).to_parquet(path)
     return folder

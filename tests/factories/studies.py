@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,33 +113,44 @@ def _without_times(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(cost=frame["cost"].where(~seconds, frame["cost"].where(seconds).rank()))
 
 
-@pytest.fixture(autouse=True)
-def blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are built from the study's numbers but not rendered, which takes most of a small report's time.
-
-    The marker ``rendered`` leaves a test's reports as a user has them.
-    """
-    if request.node.get_closest_marker("rendered") is None:
-        monkeypatch.setattr("reports.figures.svg.rendered", sketched)
+@contextmanager
+def sketching() -> Iterator[None]:
+    """Figures are built from the study's numbers but not rendered, which takes most of a small report's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reports.figures.svg.rendered", sketched)
         # A copy of this process takes longer than what there is to do, and forgets what it has built.
-        monkeypatch.setattr("reports.output.drawing.copies", lambda: 0)
+        patch.setattr("reports.output.drawing.copies", lambda: 0)
+        yield
 
 
-@pytest.fixture
-def no_mirror(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow hears nothing of the studies of this process, which takes a third of the driver's time.
-
-    For files about what is trained, searched and reported; what MLflow is told has tests of its own, and those in such
-    a file have the marker ``mirrored``.
-    """
-    if request.node.get_closest_marker("mirrored") is not None:
-        return
+@contextmanager
+def unmirrored() -> Iterator[None]:
+    """MLflow hears nothing of the studies of this process, which takes a third of the driver's time."""
 
     def deaf(self: Background) -> None:
         while self._tasks.get() is not None:
             pass
 
-    monkeypatch.setattr(Background, "_work", deaf)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Background, "_work", deaf)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def blank_figures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Reports are sketched; the marker ``rendered`` leaves a test's reports as a user has them."""
+    with sketching() if request.node.get_closest_marker("rendered") is None else nullcontext():
+        yield
+
+
+@pytest.fixture
+def no_mirror(request: pytest.FixtureRequest) -> Iterator[None]:
+    """For files about what is trained, searched and reported.
+
+    What MLflow is told has tests of its own, and those in such a file have the marker ``mirrored``.
+    """
+    with unmirrored() if request.node.get_closest_marker("mirrored") is None else nullcontext():
+        yield
 
 
 @pytest.fixture

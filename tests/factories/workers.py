@@ -67,7 +67,7 @@ class WarmPool(LocalPool):
                 worker = _Worker(number, process, log=self._logs / f"worker-{number}.log")
                 self._served[process.pid] = (self._inbox, worker)
                 return worker
-        if sys.platform != "linux" or self._foreign or self._cards or self._threads != 1:
+        if sys.platform != "linux" or self._cards or self._threads != 1:
             return super()._start(number)
         with patch.object(local, "subprocess", Forking):
             return super()._start(number)

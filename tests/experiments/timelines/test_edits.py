@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from factories.command import mmstudy
 from factories.footage import HEIGHT, WIDTH, Pictures, Sound, grey, make_clip, tone
+from factories.studies import sketching, unmirrored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,8 @@ from mmcore.data.sources.seed_layout import LAYOUTS, _schema
 from mmcore.data.sources.writing import new_corpus, write_items, write_table, write_yaml
 from mmcore.errors import ConfigError, CorpusError, StudyError
 from mmcore.schema import CorpusSchema
+
+pytestmark = pytest.mark.usefixtures("no_mirror")
 
 FILES: tuple[Literal["csv", "parquet"], ...] = ("csv", "parquet")
 FILM = Footage(Rate(Fraction(30)), 1280, 720)
@@ -207,9 +210,9 @@ def edited(tmp_path_factory: pytest.TempPathFactory, quick_starts: None) -> tupl
     sparse_corpus(folder / "films")
     (folder / "edits.yaml").write_text(STUDY, encoding="utf-8")
     home = Home(folder / "home")
-    assert (
-        run_study(str(folder / "edits.yaml"), home.root, Options(corpus=str(folder / "films"), workers=1)).failed == 0
-    )
+    with sketching(), unmirrored():
+        outcome = run_study(str(folder / "edits.yaml"), home.root, Options(corpus=str(folder / "films"), workers=1))
+    assert outcome.failed == 0
     return folder / "edits.yaml", folder / "films", home
 
 
