@@ -100,6 +100,7 @@ def _import_drivers() -> None:
     import pyarrow.vendored.version  # noqa: F401
     import rich._emoji_codes  # noqa: F401
     import sqlalchemy.dialects.sqlite  # noqa: F401
+    from mlflow.store.db import utils as schema
     from sqlalchemy.orm import configure_mappers
 
     import experiments.best_models
@@ -116,7 +117,7 @@ def _import_drivers() -> None:
     import reports
     from experiments.environment import environment
     from reports.figures import base, svg
-    from reports.output import render
+    from reports.output import drawing, render
 
     for module in pkgutil.walk_packages(reports.__path__, "reports."):
         importlib.import_module(module.name)
@@ -125,11 +126,15 @@ def _import_drivers() -> None:
     blank = f'<svg xmlns="http://www.w3.org/2000/svg" {box}><path d="M0 0h9"/></svg>'
     svg.to_svg = lambda drawing: blank
     base.FigureBase.draw = lambda self: None  # pyright: ignore[reportAttributeAccessIssue]
+    drawing.copies = lambda: 0
     for escape, ending in ((True, "html"), (False, "md")):
         templates = render._environment(autoescape=escape)
         for name in templates.list_templates([ending]):
             templates.get_template(name)
     configure_mappers()
+    # Else each reads all of MLflow's migrations to find out which is the newest.
+    newest = schema._get_latest_schema_revision()
+    schema._get_latest_schema_revision = lambda: newest
     environment()
     experiments.cli.help.built(experiments.cli.main.app)
 

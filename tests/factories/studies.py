@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 from factories.once import made_once
 from factories.workers import WarmPool
+from mlflow.store.db import utils as schema
 
 from experiments.home import Home
 from experiments.launchers import choose
@@ -84,8 +86,12 @@ def with_database(migrated: Path) -> Callable[[Home], Home]:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_starts(with_database: Callable[[Home], Home]) -> Iterator[None]:
-    """In this process, homes get a copy of the database and studies get workers that are there already."""
+    """In this process, homes get a copy of the database and studies get workers that are there already.
+
+    MLflow finds out once which version of a database is the newest, not from all its migrations for each home.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "_get_latest_schema_revision", cache(schema._get_latest_schema_revision))
         patch.setattr(client, "create_database", with_database)
         patch.setattr(choose, "LocalPool", WarmPool)
         yield
