@@ -63,19 +63,17 @@ def pytest_collection_finish() -> None:
     So does its garbage, a few megabytes: to look for it takes most of a second.
     """
     keep()
-    # Within a test most objects are in use: to go through them there, and for those that stay again and again, takes
-    # three times as long as between two tests.
-    gc.set_threshold(1_000_000, 10, 50)
+    gc.set_threshold(100_000, 10, 50)
     gc.enable()
 
 
-MANY = 100_000
+MANY = 50_000
 """New objects after which garbage is looked for between two tests."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_logfinish() -> None:
-    """Between two tests the most of what the last one made is gone."""
+    """Between two tests most of what the last one made is gone; within one it is looked through in vain."""
     if gc.get_count()[0] > MANY:
         gc.collect(1)
 
