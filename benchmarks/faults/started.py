@@ -19,6 +19,8 @@ from typing import IO, Any, Literal
 
 import psutil
 
+from experiments.launchers.start import worker_environment
+
 ADDRESS = "MMSTUDY_FAULTS_ZYGOTE"
 """Variable that names the zygote's socket."""
 
@@ -133,7 +135,8 @@ class Zygote:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=os.environ | threads,
+            # Workers train in it, with the memory that theirs would have.
+            env=worker_environment(os.environ | threads, foreign=roles == "foreign"),
             cwd=root,
             start_new_session=True,
         )
