@@ -12,6 +12,7 @@ from experiments.cli.searches import search_text, standing
 from experiments.describe import DescribedArm
 from experiments.earlier_looks import looks_warning
 from experiments.home import Home
+from experiments.planning.earlier import corpus_changed
 from experiments.planning.feasible import missing_elsewhere
 from experiments.planning.foresight import prospects
 from experiments.planning.plan import AnyPlan, Plan, plans_models, plans_training_code
@@ -345,7 +346,13 @@ def status_text(plan: AnyPlan, home: Home) -> str:
 
         lines += ["", monitoring_text(plan.monitoring)]
     page = home.report(plan.request.key) / "report.html"
-    lines += ["", say("report: {page}", page=page) if page.exists() else say("no report yet")]
+    if not page.exists():
+        about = say("no report yet")
+    elif corpus_changed(plan.request, home):
+        about = say("report, of the corpus before it changed: {page}", page=page)
+    else:
+        about = say("report: {page}", page=page)
+    lines += ["", about]
     return "\n".join(lines)
 
 

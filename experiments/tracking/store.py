@@ -30,7 +30,7 @@ from experiments.tracking.connection import (
 from experiments.tracking.names import LONGEST_TEXT, chunks, key_of, short
 from experiments.tracking.searches import Searches
 from experiments.tracking.views import EXPERIMENT_TAGS, METRIC_TAG, VIEW_TAG, report_note, view
-from mmcore.errors import StoreError
+from mmcore.errors import StoreError, nearest
 from mmcore.record import Record
 from mmcore.shell import argument
 
@@ -88,10 +88,14 @@ class Store(Searches):
         with self.talking("find the experiment"):
             found = self.client.get_experiment_by_name(short(study))
             if found is None:
+                # "Default" is MLflow's own.
+                others = sorted(one.name for one in self.client.search_experiments() if one.name != "Default")
                 raise StoreError(
                     f"study '{study}' has no runs in the tracking store",
                     where=self.uri,
-                    next_step=f"Start it: mmstudy run {argument(study)}",
+                    next_step=f"{nearest(study, others)}. To start it: mmstudy run {argument(study)}"
+                    if others
+                    else f"Start it: mmstudy run {argument(study)}",
                 )
             return found.experiment_id
 

@@ -14,7 +14,7 @@ import pytest
 from factories.records import a_record, failed
 
 from experiments.cli.plan_view import plan_json
-from experiments.cli.text import plan_text
+from experiments.cli.text import plan_text, status_text
 from experiments.driver import run_study
 from experiments.home import Home
 from experiments.opening import open_request
@@ -284,6 +284,8 @@ def test_a_corpus_that_changed_says_why_its_runs_are_trained_again(
     assert planned(tiny_study, corpus, home).warnings == ()
     run_study(str(tiny_study), home.root, options, display=Silent())
     assert planned(tiny_study, corpus, home).warnings == ()
+    page = next(home.root.glob("reports/*/report.html"))
+    assert status_text(planned(tiny_study, corpus, home), home).endswith(f"\n\nreport: {page}")
     table = next((corpus / "audio").glob("*.parquet"))
     before = table.read_bytes()
     pd.read_parquet(table).assign(level=0.5).to_parquet(table)
@@ -291,6 +293,7 @@ def test_a_corpus_that_changed_says_why_its_runs_are_trained_again(
     assert {run.state for run in found.runs} == {"to do"}
     (why,) = found.warnings
     assert why.startswith("the corpus has changed since the report of this study was written")
+    assert status_text(found, home).endswith(f"\n\nreport, of the corpus before it changed: {page}")
     with pytest.raises(RecordError, match=r"The corpus has changed since the study's report was written\. Start it: "):
         load_results(found, home)
     # With the same bytes the runs count again, as the warning says.

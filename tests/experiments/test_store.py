@@ -348,3 +348,17 @@ def test_names_and_texts_of_any_length_are_taken(home: Home, client: MlflowClien
     parent = client.get_run(run.data.tags["mlflow.parentRunId"])
     assert len(parent.info.run_name or "") == LONGEST_KEY
     assert parent.data.tags["mmstudy.arm"] == long
+
+
+def test_a_study_without_runs_is_refused_with_the_one_that_was_meant(home: Home, tmp_path: Path) -> None:
+    def refused(study: str) -> str | None:
+        with pytest.raises(StoreError, match=f"study '{study}' has no runs in the tracking store") as caught:
+            Store(home).experiment_of(study)
+        return caught.value.next_step
+
+    assert refused("lvel") == "Start it: mmstudy run lvel"
+    mirror = Mirror(home, study_of("both"), "v", pytest.fail)
+    mirror.finished(begun_of(), a_record(), workdir_of(tmp_path), None)
+    told(mirror)
+    assert refused("lvel") == "Did you mean 'level'? Valid: level. To start it: mmstudy run lvel"
+    assert refused("nope") == "Valid: level. To start it: mmstudy run nope"
