@@ -73,14 +73,14 @@ MANY = 50_000
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_logfinish() -> None:
-    """Between two tests most of what the last one made is gone; within one it is looked through in vain."""
+    """Between two tests few objects are left to look through; within a test most are still in use."""
     if gc.get_count()[0] > MANY:
         gc.collect(1)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish() -> None:
-    """pytest looks for garbage ten times when it ends; what is still there then is none."""
+    """pytest looks for garbage ten times when it ends. One search is enough: what it leaves is no garbage."""
     gc.collect()
     gc.freeze()
 

@@ -290,7 +290,7 @@ def _options(manifest: Manifest, home: Home) -> Options:
 
 
 def _searches(scratch: Path, request: AnyRequest, home: Home, archive: Archive) -> int:
-    """Put in its place what belongs to the study: its searches, the analyses asked of it, and earlier looks at it."""
+    """Take over a study's searches, its requested analyses and its earlier looks. Gives how many searches are new."""
     notes = {scratch / "asked.json": home.request(request.search_key), scratch / "looks.json": home.looks(request.key)}
     for note, target in notes.items():
         if note.exists():
